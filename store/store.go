@@ -18,7 +18,7 @@ import (
 // Doc is a stored noun. Data is JSON, but the store does not look inside.
 type Doc struct {
 	Kind, Key string
-	Rev       int64 // of this document: 1, 2, …
+	Rev       int64 // of this document: 1, 2, …; goes on counting when it is deleted and made again, so a stale guard never holds
 	Index     int64 // of the commit that wrote it: grows over the whole store
 	Data      []byte
 }
@@ -108,7 +108,15 @@ type Blobs interface {
 	Has(ctx context.Context, digest string) (bool, error)
 }
 
-// Store is the three together.
+// Tree is what a Ledger may also be: a reader of the stored hashes
+// (core/audit.HashReader), for proofs and for finding which entry was changed.
+type Tree interface {
+	// Hashes gives the stored hashes at the indexes, in their order; Corrupt
+	// when one is missing.
+	Hashes(ctx context.Context, indexes []int64) ([][32]byte, error)
+}
+
+// Store is the state: documents and ledger.
 type Store interface {
 	Docs
 	Ledger
