@@ -50,10 +50,11 @@ const (
 	RollingBack Phase = "RollingBack" // exposure is zero in the plan; gateways have yet to confirm
 	Healthy     Phase = "Healthy"     // terminal: the candidate is the incumbent
 	Degraded    Phase = "Degraded"    // terminal: the incumbent serves; the candidate does not
+	Observed    Phase = "Observed"    // terminal: a shadow without promotion ended well; the incumbent serves as before
 )
 
 // Terminal reports whether nothing but a person's retry or undo can move the release on.
-func (p Phase) Terminal() bool { return p == Healthy || p == Degraded }
+func (p Phase) Terminal() bool { return p == Healthy || p == Degraded || p == Observed }
 
 // Reason codes of a ReleaseStatus.
 const (
@@ -67,6 +68,8 @@ const (
 	ReasonDeadline  = "ProgressDeadline" // RollingBack, Degraded
 	ReasonAborted   = "Aborted"          // RollingBack, Degraded
 	ReasonUndone    = "Undone"           // RollingBack, Degraded
+	ReasonLoad      = "LoadFailed"       // RollingBack, Degraded: the candidate cannot be made ready
+	ReasonObserved  = "Observed"         // Observed
 )
 
 // ReleaseStatus is written by the release loop alone, but for SeenCommand's
