@@ -2,14 +2,18 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"fairlead.dev/store"
 )
 
+// retry is how long a watch waits after a read that failed (a full disk, a
+// lock held by a backup).
+const retry = 100 * time.Millisecond
+
 // Watch is store.Docs.Watch. It holds no queue: each time the reader has taken
 // a batch, the next is read from the table, where a document has one row. A
-// read that fails ends the watch: the channel closes, and who is still
-// interested watches again from the last index heard.
+// read that fails is tried again: nothing was told, so nothing is lost.
 func (s *Store) Watch(ctx context.Context, after int64) (<-chan store.Change, error) {
 	if err := s.begin(ctx); err != nil {
 		return nil, err
@@ -22,8 +26,9 @@ func (s *Store) Watch(ctx context.Context, after int64) (<-chan store.Change, er
 			wake := s.wake // taken before reading, so no commit falls between
 			s.mu.Unlock()
 			batch, err := s.changes(ctx, after)
+			var again <-chan time.Time
 			if err != nil {
-				return
+				again = time.After(retry)
 			}
 			for _, c := range batch {
 				select {
@@ -40,6 +45,7 @@ func (s *Store) Watch(ctx context.Context, after int64) (<-chan store.Change, er
 			}
 			select {
 			case <-wake:
+			case <-again:
 			case <-s.ended:
 				return
 			case <-ctx.Done():
