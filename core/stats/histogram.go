@@ -144,3 +144,14 @@ func CountBelow(h map[int32]int64, i int32) (below, n int64) {
 	}
 	return below, n
 }
+
+// NewDistSince is NewDist of what a histogram gained since an earlier state.
+func NewDistSince(now, past map[int32]int64) Dist {
+	diff := make(map[int32]int64, len(now))
+	for i, n := range now {
+		if n -= past[i]; n > 0 {
+			diff[i] = n
+		}
+	}
+	return NewDist(diff)
+}

@@ -124,6 +124,9 @@ func logSumExp(l []float64) float64 {
 	return top + math.Log(sum)
 }
 
+// LogSum is ln of the sum of numbers given as logarithms, added in order.
+func LogSum(l []float64) float64 { return logSumExp(l) }
+
 // LogMean is ln of the weighted mean of two e-values given as logarithms, half
 // each: an e-value again, whatever the dependence.
 func LogMean(a, b float64) float64 { return logSumExp([]float64{a - math.Ln2, b - math.Ln2}) }
