@@ -1,0 +1,262 @@
+package op
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"slices"
+	"strings"
+
+	"fairlead.dev"
+	"fairlead.dev/core/strategy"
+	"fairlead.dev/internal/strict"
+)
+
+// ApplyIn is a set of manifests to make true.
+type ApplyIn struct {
+	Files  []Manifest `json:"files" minItems:"1" maxItems:"100" doc:"the manifests"`
+	DryRun bool       `json:"dryRun,omitempty" doc:"only say what would change"`
+}
+
+// Manifest is the text of one file: YAML or JSON, one or more documents.
+type Manifest struct {
+	Name string `json:"name,omitempty" maxLength:"1024" doc:"the file's name, for messages"`
+	Text string `json:"text" doc:"YAML or JSON, documents separated by ---"`
+}
+
+// ApplyOut says what became of each document, in their order.
+type ApplyOut struct {
+	Applied []Applied `json:"applied"`
+	DryRun  bool      `json:"dryRun,omitempty"`
+}
+
+// Applied is what became of one document.
+type Applied struct {
+	Kind    string `json:"kind"`
+	Name    string `json:"name"`
+	Outcome string `json:"outcome" enum:"created,changed,unchanged"`
+}
+
+// Outcomes of a document.
+const (
+	Created   = "created"
+	Changed   = "changed"
+	Unchanged = "unchanged"
+)
+
+// Apply makes manifests true.
+var Apply = Op[ApplyIn, ApplyOut]{Name: "apply", Method: http.MethodPost, Path: "/apply", Can: CanWrite,
+	Doc: "Create or change what manifests describe.\nEvery document is checked before anything changes, and all changes are one commit: either all of them hold or none. Kinds: Model, Alias, Target, Endpoint, Release. Applying the same again changes nothing.",
+	Do: func(ctx context.Context, d *Deps, in ApplyIn) (ApplyOut, error) {
+		docs, faults := readAll(in.Files)
+		if err := fairlead.Faulty(fmt.Sprintf("nothing was applied: %d faults", len(faults)), faults); err != nil {
+			if len(faults) == 1 {
+				err.(*fairlead.Error).Message = "nothing was applied: 1 fault"
+			}
+			return ApplyOut{}, err
+		}
+		if len(docs) == 0 {
+			return ApplyOut{}, fairlead.Errorf(fairlead.Invalid, "the manifests hold no document")
+		}
+		out := ApplyOut{DryRun: in.DryRun}
+		run := change
+		if in.DryRun {
+			run = look
+		}
+		err := run(ctx, d, func(t *tx) error {
+			out.Applied = make([]Applied, len(docs))
+			var faults []fairlead.Fault
+			for _, i := range inOrder(docs) {
+				m := docs[i]
+				a, err := m.set(t)
+				switch code := fairlead.CodeOf(err); {
+				case err == nil:
+					out.Applied[i] = a
+				case code == fairlead.Internal || code == fairlead.Unavailable || code == fairlead.Timeout || code == "":
+					return err
+				case len(docs) == 1 && code != fairlead.Invalid:
+					return err // keeps its own code
+				default:
+					faults = append(faults, m.faultsOf(err)...)
+				}
+			}
+			return fairlead.Faulty("nothing was applied: the documents do not fit what is there", faults)
+		})
+		return out, err
+	}}
+
+// inOrder gives the documents' indexes so that what is referred to comes before
+// what refers to it, however the files are sorted.
+func inOrder(docs []read) []int {
+	order := make([]int, len(docs))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return slices.Index(applyKinds, docs[a].kind) - slices.Index(applyKinds, docs[b].kind)
+	})
+	return order
+}
+
+// read is a checked document and how to make it true.
+type read struct {
+	doc  strict.Document
+	set  func(*tx) (Applied, error)
+	kind string
+	name string
+}
+
+// faultsOf turns what went wrong with a document into faults with a place.
+func (m read) faultsOf(err error) []fairlead.Fault {
+	e, ok := err.(*fairlead.Error)
+	if !ok || len(e.Faults) == 0 {
+		msg := err.Error()
+		return m.doc.Place([]fairlead.Fault{{Path: "/metadata/name", Message: m.kind + " " + m.name + ": " + msg}})
+	}
+	return m.doc.Place(slices.Clone(e.Faults))
+}
+
+// Lint gives every fault of the manifests that can be found without a server.
+func Lint(files []Manifest) []fairlead.Fault {
+	_, faults := readAll(files)
+	return faults
+}
+
+// kinds of documents that apply knows, in the order of messages.
+var applyKinds = []string{fairlead.KindModel, fairlead.KindAlias, fairlead.KindTarget, fairlead.KindEndpoint, fairlead.KindRelease}
+
+// readAll decodes and checks manifests: everything that needs no store.
+func readAll(files []Manifest) ([]read, []fairlead.Fault) {
+	var all []read
+	var faults []fairlead.Fault
+	seen := map[string]string{}
+	for _, f := range files {
+		docs, bad := strict.Parse(f.Name, []byte(f.Text))
+		faults = append(faults, bad...)
+		for _, doc := range docs {
+			m, bad := readOne(doc)
+			faults = append(faults, bad...)
+			if len(bad) > 0 {
+				continue
+			}
+			line, col := doc.At("/metadata/name")
+			id := m.kind + " " + m.name
+			if first, twice := seen[id]; twice {
+				faults = append(faults, fairlead.Fault{File: f.Name, Line: line, Column: col, Path: "/metadata/name", Message: id + " is given twice; first at " + first})
+				continue
+			}
+			seen[id] = fmt.Sprintf("%s:%d", f.Name, line)
+			all = append(all, m)
+		}
+	}
+	return all, faults
+}
+
+func readOne(doc strict.Document) (read, []fairlead.Fault) {
+	switch kind := doc.Text("kind"); kind {
+	case fairlead.KindModel:
+		return readAs(doc, kind, checkModel, setModel, func(v *fairlead.Model) fairlead.Meta { return v.Meta })
+	case fairlead.KindAlias:
+		return readAs(doc, kind, checkAlias, setAlias, func(v *fairlead.Alias) fairlead.Meta { return v.Meta })
+	case fairlead.KindTarget:
+		return readAs(doc, kind, checkTarget, setTarget, func(v *fairlead.Target) fairlead.Meta { return v.Meta })
+	case fairlead.KindEndpoint:
+		return readAs(doc, kind, checkEndpoint, setEndpoint, func(v *fairlead.Endpoint) fairlead.Meta { return v.Meta })
+	case fairlead.KindRelease:
+		return readAs(doc, kind, checkRelease, setRelease, func(v *fairlead.Release) fairlead.Meta { return v.Meta })
+	case fairlead.KindVersion, fairlead.KindToken:
+		verb := map[string]string{fairlead.KindVersion: "version register", fairlead.KindToken: "token create"}[kind]
+		return read{}, doc.Place([]fairlead.Fault{{Path: "/kind", Message: "a " + kind + " is not applied; use " + verb, Got: kind, Known: applyKinds}})
+	case "":
+		return read{}, doc.Place([]fairlead.Fault{{Path: "/kind", Message: "missing", Want: "what the document describes", Known: applyKinds}})
+	default:
+		return read{}, doc.Place([]fairlead.Fault{{Path: "/kind", Message: "unknown kind", Got: fmt.Sprintf("%.60q", kind), Known: applyKinds}})
+	}
+}
+
+func readAs[T any](doc strict.Document, kind string, check func(T) []fairlead.Fault, set func(*tx, T) (Applied, error), meta func(*T) fairlead.Meta) (read, []fairlead.Fault) {
+	var v T
+	faults := doc.Decode(&v, unions())
+	if len(faults) == 0 {
+		faults = doc.Place(check(v))
+	}
+	m := meta(&v)
+	for k, s := range m.Labels {
+		if len(k) > 63 || len(s) > 255 {
+			faults = append(faults, doc.Place([]fairlead.Fault{{Path: "/metadata/labels/" + k, Message: "too long", Want: "a key of at most 63 bytes and a value of at most 255"}})...)
+		}
+	}
+	return read{doc: doc, kind: kind, name: m.Name, set: func(t *tx) (Applied, error) { return set(t, v) }}, faults
+}
+
+// unions tells the decoder how a strategy is written.
+func unions() strict.Unions {
+	var names []string
+	byName := map[string]strategy.Kind{}
+	for _, k := range strategy.Kinds() {
+		names = append(names, k.Name)
+		byName[k.Name] = k
+	}
+	return strict.Unions{reflect.TypeFor[fairlead.Strategy](): {
+		What: "strategy", Known: names,
+		New: func(kind string) any { return byName[kind].New() },
+		Set: func(into any, kind string, spec json.RawMessage) {
+			*into.(*fairlead.Strategy) = fairlead.Strategy{Kind: kind, Spec: spec}
+		},
+	}}
+}
+
+// same compares specs as they are stored, so nil and empty are alike.
+func same(a, b any) bool {
+	x, err1 := json.Marshal(a)
+	y, err2 := json.Marshal(b)
+	blank := func(s string) string {
+		if s == "{}" || s == "[]" {
+			return "null"
+		}
+		return s
+	}
+	return err1 == nil && err2 == nil && blank(string(x)) == blank(string(y))
+}
+
+func (n noun[T]) unchanged(name string) Applied { return Applied{n.kind, name, Unchanged} }
+
+// write puts the noun and says so in the ledger.
+func (n noun[T]) write(t *tx, v *T, existed bool) (Applied, error) {
+	return n.writeAs(t, v, existed, fairlead.LedgerEntry{})
+}
+
+// writeAs is write with more to say in the ledger entry.
+func (n noun[T]) writeAs(t *tx, v *T, existed bool, e fairlead.LedgerEntry) (Applied, error) {
+	_, m := n.meta(v)
+	a := Applied{n.kind, m.Name, Created}
+	if existed {
+		a.Outcome = Changed
+	}
+	e.Kind, e.Name = n.kind, m.Name
+	if e.Message == "" {
+		e.Message = a.Outcome
+	}
+	if len(e.Evidence) == 0 {
+		if spec := reflect.ValueOf(v).Elem().FieldByName("Spec"); spec.IsValid() && n.kind != fairlead.KindToken {
+			raw, err := json.Marshal(map[string]any{"spec": spec.Interface()})
+			if err != nil {
+				return a, err
+			}
+			e.Evidence = raw
+		}
+	}
+	t.record(e)
+	return a, n.put(t, v)
+}
+
+// Strategies lists the known strategies' names and what each is for.
+func Strategies() map[string]string {
+	m := map[string]string{}
+	for _, k := range strategy.Kinds() {
+		m[k.Name] = strings.TrimSpace(k.Doc)
+	}
+	return m
+}

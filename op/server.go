@@ -1,0 +1,37 @@
+package op
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"fairlead.dev"
+)
+
+// ServerInfo says what this server is and can do.
+var ServerInfo = Op[struct{}, Info]{Name: "server info", Method: http.MethodGet, Path: "/server", Can: CanAny,
+	Doc: "Show the server's version and what it knows: strategies, runtimes, formats.",
+	Do: func(ctx context.Context, d *Deps, _ struct{}) (Info, error) {
+		c, _ := CallerOf(ctx)
+		i := Info{Version: d.Version, API: fairlead.APIVersion, Time: d.Env.Now(), Caller: c.Name, Roles: c.Roles,
+			Strategies: Strategies(), Formats: formatsOf(d)}
+		for _, r := range d.Runtimes {
+			i.Runtimes = append(i.Runtimes, r.Name())
+		}
+		size, _, err := d.Store.Head(ctx)
+		i.Ledger = size
+		return i, err
+	}}
+
+// Info is what a server says of itself.
+type Info struct {
+	Version    string            `json:"version"`
+	API        string            `json:"api"`
+	Time       time.Time         `json:"time"`
+	Caller     string            `json:"caller" doc:"the name of the token that asks"`
+	Roles      []string          `json:"roles" doc:"and its roles"`
+	Strategies map[string]string `json:"strategies" doc:"by name, what each is for"`
+	Runtimes   []string          `json:"runtimes,omitempty"`
+	Formats    []string          `json:"formats,omitempty" doc:"of artifacts"`
+	Ledger     int64             `json:"ledger" doc:"entries so far"`
+}
