@@ -1,0 +1,356 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"fairlead.dev"
+)
+
+// The headers of answers.
+const (
+	HeaderRequestID = "Fairlead-Request-Id"
+	HeaderEndpoint  = "Fairlead-Endpoint"
+	HeaderVersion   = "Fairlead-Version"
+	HeaderArm       = "Fairlead-Arm"
+	HeaderMirror    = "Fairlead-Mirror"
+)
+
+// binaryHeader announces Triton's binary tensors, which this build refuses.
+const binaryHeader = "Inference-Header-Content-Length"
+
+// Handler serves the Open Inference Protocol v2 over REST under /v2 and
+// feedback at /v1/feedback. Everything but /v2/health needs a token.
+func (g *Gateway) Handler() http.Handler { return http.HandlerFunc(g.serveHTTP) }
+
+func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel of net/http
+				panic(p)
+			}
+			g.log.Error("answering a request panicked", "path", r.URL.Path, "panic", p)
+			g.fault(w, fairlead.Errorf(fairlead.Internal, "internal error"))
+		}
+	}()
+	if err := g.dispatch(w, r); err != nil {
+		g.fault(w, err)
+	}
+}
+
+// dispatch is the map of paths. Segments are decoded after cutting, so that a
+// name may hold an escaped slash without being taken for two segments.
+func (g *Gateway) dispatch(w http.ResponseWriter, r *http.Request) error {
+	path := r.URL.EscapedPath()
+	rest, ok := strings.CutPrefix(path, "/v2")
+	switch {
+	case path == "/v1/feedback":
+		return g.serveFeedback(w, r)
+	case !ok:
+		return notFound(path)
+	case rest == "":
+		return g.read(w, r, g.serverMeta)
+	case rest == "/health/live":
+		return g.open(w, r, g.live)
+	case rest == "/health/ready":
+		return g.open(w, r, g.ready)
+	}
+	rest, ok = strings.CutPrefix(rest, "/models/")
+	if !ok {
+		return notFound(path)
+	}
+	name, rest, _ := strings.Cut(rest, "/")
+	version := ""
+	if tail, ok := strings.CutPrefix(rest, "versions/"); ok {
+		version, rest, _ = strings.Cut(tail, "/")
+		if version == "" {
+			return notFound(path)
+		}
+	}
+	name, version, err := unescape(name, version)
+	if err != nil || name == "" {
+		return notFound(path)
+	}
+	if strings.HasSuffix(path, "/") {
+		return notFound(path)
+	}
+	switch rest {
+	case "infer":
+		return g.serveInfer(w, r, name, version)
+	case "ready":
+		return g.read(w, r, func(w http.ResponseWriter, r *http.Request) error { return g.modelReady(w, name, version) })
+	case "":
+		return g.read(w, r, func(w http.ResponseWriter, r *http.Request) error { return g.modelMeta(w, name, version) })
+	}
+	return notFound(path)
+}
+
+func unescape(name, version string) (string, string, error) {
+	n, err := url.PathUnescape(name)
+	v, verr := url.PathUnescape(version)
+	return n, v, errors.Join(err, verr)
+}
+
+func notFound(path string) error {
+	return fairlead.Errorf(fairlead.NotFound, "no such path %.120q; see /v2 and /v1/feedback", path)
+}
+
+// errMethod is answered with 405.
+type errMethod struct{ allow string }
+
+func (e errMethod) Error() string { return "method not allowed; use " + e.allow }
+
+func method(r *http.Request, allowed ...string) error {
+	for _, m := range allowed {
+		if r.Method == m {
+			return nil
+		}
+	}
+	return errMethod{strings.Join(allowed, ", ")}
+}
+
+type page func(http.ResponseWriter, *http.Request) error
+
+// open serves a page to everybody.
+func (g *Gateway) open(w http.ResponseWriter, r *http.Request, p page) error {
+	if err := method(r, http.MethodGet, http.MethodHead); err != nil {
+		return err
+	}
+	return p(w, r)
+}
+
+// read serves a page to bearers who may read.
+func (g *Gateway) read(w http.ResponseWriter, r *http.Request, p page) error {
+	if err := g.allow(r, mayRead); err != nil {
+		return err
+	}
+	return g.open(w, r, p)
+}
+
+// serveInfer is the hot path's transport.
+func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, version string) error {
+	h := w.Header()
+	id := r.Header.Get(HeaderRequestID)
+	if id == "" {
+		id = r.Header.Get("X-Request-Id")
+	}
+	if !validID(id) {
+		id = ""
+	}
+	// Whatever goes wrong from here on, the caller can name the request.
+	setID := func() {
+		if id == "" {
+			id = g.env.NewID()
+		}
+		h.Set(HeaderRequestID, id)
+	}
+	if err := g.allow(r, mayInfer); err != nil {
+		setID()
+		return err
+	}
+	if err := method(r, http.MethodPost); err != nil {
+		setID()
+		return err
+	}
+	rt := g.lookup(endpoint)
+	if rt == nil {
+		setID()
+		return g.unknown(endpoint)
+	}
+	h.Set(HeaderEndpoint, endpoint)
+	if r.Header.Get(binaryHeader) != "" {
+		setID()
+		return fairlead.Errorf(fairlead.Unsupported, "binary tensors (%s) are not supported; send the tensors' data as JSON", binaryHeader)
+	}
+	buf := g.buffer()
+	defer g.bodies.Put(buf)
+	body, err := readBody(r, (*buf)[:0], int64(rt.plan.Limits.Body))
+	*buf = keepSmall(body)
+	if err != nil {
+		setID()
+		rt.ep.rejected[rejectInvalid].Add(1)
+		return err
+	}
+	in, err := decodeInfer(body)
+	if err != nil {
+		setID()
+		rt.ep.rejected[rejectInvalid].Add(1)
+		return err
+	}
+	if validID(in.req.ID) {
+		id = in.req.ID
+	}
+	setID()
+	in.req.ID = id
+	call := Call{Endpoint: endpoint, Version: version, RequestID: id, Key: unitKey(rt.plan.Key, r, body),
+		Request: &in.req, Size: int64(len(body)), Mirror: r.Header.Get(HeaderMirror) != ""}
+	a, err := g.Infer(r.Context(), call)
+	if a.Arm != "" {
+		h.Set(HeaderVersion, a.Version)
+		h.Set(HeaderArm, a.Arm)
+	}
+	if err != nil {
+		return err
+	}
+	out := g.buffer()
+	defer g.bodies.Put(out)
+	_, part, _ := strings.Cut(a.Version, "@")
+	answer, err := encodeInfer((*out)[:0], endpoint, part, id, a.Response)
+	*out = keepSmall(answer)
+	if err != nil {
+		return err
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	_, _ = w.Write(answer) // a caller that left is nobody's error
+	return nil
+}
+
+// buffer gives a reused slice; bodies and answers above 1 MiB are not kept.
+func (g *Gateway) buffer() *[]byte {
+	if b, ok := g.bodies.Get().(*[]byte); ok {
+		return b
+	}
+	b := make([]byte, 0, 4096)
+	return &b
+}
+
+func keepSmall(b []byte) []byte {
+	if cap(b) > 1<<20 {
+		return nil
+	}
+	return b[:0]
+}
+
+// readBody reads at most limit bytes. Memory grows with what has arrived, not
+// with what was announced.
+func readBody(r *http.Request, buf []byte, limit int64) ([]byte, error) {
+	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {
+		return buf, fairlead.Errorf(fairlead.Unsupported, "Content-Encoding %.40q is not supported; send the body as it is", enc)
+	}
+	tooLarge := func() error {
+		return fairlead.Errorf(fairlead.TooLarge, "the body is larger than this endpoint takes (%s)", fairlead.Bytes(limit))
+	}
+	if r.ContentLength > limit {
+		return buf, tooLarge()
+	}
+	if n := min(r.ContentLength, 64<<10) + 1; n > int64(cap(buf)) {
+		buf = make([]byte, 0, n)
+	}
+	for {
+		if int64(len(buf)) > limit {
+			return buf, tooLarge()
+		}
+		if len(buf) == cap(buf) {
+			buf = append(buf, 0)[:len(buf)]
+		}
+		n, err := r.Body.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		switch {
+		case errors.Is(err, io.EOF) && int64(len(buf)) > limit:
+			return buf, tooLarge()
+		case errors.Is(err, io.EOF):
+			return buf, nil
+		case err != nil:
+			return buf, fairlead.Errorf(fairlead.Invalid, "the body ended early after %d bytes", len(buf))
+		}
+	}
+}
+
+// unitKey is the declared unit of assignment as this request carries it.
+func unitKey(k *fairlead.Key, r *http.Request, body []byte) string {
+	switch {
+	case k == nil:
+		return ""
+	case k.Header != "":
+		return r.Header.Get(k.Header)
+	case k.Cookie != "":
+		if c, err := r.Cookie(k.Cookie); err == nil {
+			return c.Value
+		}
+		return ""
+	default:
+		return jsonKey(body, k.JSON)
+	}
+}
+
+// status of each code, for callers.
+func status(err error) int {
+	if errors.Is(err, context.Canceled) {
+		return 499
+	}
+	switch fairlead.CodeOf(err) {
+	case fairlead.Invalid:
+		return http.StatusBadRequest
+	case fairlead.NotFound:
+		return http.StatusNotFound
+	case fairlead.Exists, fairlead.Conflict:
+		return http.StatusConflict
+	case fairlead.Unauthenticated:
+		return http.StatusUnauthorized
+	case fairlead.Denied:
+		return http.StatusForbidden
+	case fairlead.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fairlead.Limited:
+		return http.StatusTooManyRequests
+	case fairlead.Unsupported:
+		return http.StatusUnsupportedMediaType
+	case fairlead.Unavailable:
+		return http.StatusServiceUnavailable
+	case fairlead.Timeout:
+		return http.StatusGatewayTimeout
+	}
+	return http.StatusInternalServerError
+}
+
+// fault answers with the protocol's error shape. Details for operators stay in
+// the log.
+func (g *Gateway) fault(w http.ResponseWriter, err error) {
+	h := w.Header()
+	code := status(err)
+	if m := (errMethod{}); errors.As(err, &m) {
+		h.Set("Allow", m.allow)
+		code = http.StatusMethodNotAllowed
+	}
+	switch code {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="fairlead"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		h.Set("Retry-After", "1")
+	}
+	body := append(appendJSONString([]byte(`{"error":`), say(err)), '}', '\n')
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
+}
+
+// say is an error in words for the caller: message and faults on one line.
+func say(err error) string {
+	var e *fairlead.Error
+	if !errors.As(err, &e) {
+		if m := (errMethod{}); errors.As(err, &m) {
+			return m.Error()
+		}
+		if errors.Is(err, context.Canceled) {
+			return "the caller went away"
+		}
+		return "internal error"
+	}
+	s := e.Message
+	for i, f := range e.Faults {
+		if i == 0 {
+			s += ": "
+		} else {
+			s += "; "
+		}
+		s += f.String()
+	}
+	return s
+}
