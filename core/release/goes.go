@@ -67,7 +67,7 @@ func goes() []Row {
 		},
 		what: func(v *view, m string) { v.pause(fairlead.ReasonApproval, m) },
 	}, {
-		Name: "promote", From: moving(), To: fairlead.Guarding, Judged: true,
+		Name: "promote", From: moving(), To: fairlead.Guarding, Judged: true, ifChecked: true,
 		When: "the last step before {promote: true} is done, or a person promotes from there or in full",
 		What: "the candidate at 100 %, the incumbent warm; the guard begins", Why: "",
 		when: func(v *view) (string, bool) {
@@ -78,7 +78,7 @@ func goes() []Row {
 		},
 		what: func(v *view, m string) { v.tookIfUsed(); v.promote(m) },
 	}, {
-		Name: "observed", From: moving(), To: fairlead.Observed, Judged: true,
+		Name: "observed", From: moving(), To: fairlead.Observed, Judged: true, ifChecked: true,
 		When: "the last step is done and the strategy does not promote", What: "ends with zero exposure; the incumbent serves as before", Why: "a shadow is asked for a report, not for a promotion",
 		when: func(v *view) (string, bool) {
 			return v.forward("Observed to the end; the incumbent serves as before"), v.goesOn() && v.next() == toEnd
@@ -89,7 +89,7 @@ func goes() []Row {
 			v.end(fairlead.Observed)
 		},
 	}, {
-		Name: "step", From: moving(), To: fairlead.Progressing, Judged: true,
+		Name: "step", From: moving(), To: fairlead.Progressing, Judged: true, ifChecked: true,
 		When: "the step is done (held, samples there, gates let through if it checks them, approved if it asks), or a person promotes",
 		What: "enters the next step", Why: "stands before the deadline: what is done waits for nothing",
 		when: func(v *view) (string, bool) {

@@ -21,6 +21,9 @@ type Row struct {
 	// Judged rows stand on the gates' verdicts: these are kept in the status and
 	// the evidence goes into the ledger.
 	Judged bool
+	// ifChecked rows are judged only where the step checks its gates; where a
+	// hold or a person moved the release, the gates decided nothing.
+	ifChecked bool
 
 	when func(v *view) (message string, ok bool)
 	what func(v *view, message string)

@@ -24,13 +24,14 @@ func Step(r fairlead.Release, s Seen, now time.Time) Next {
 			continue
 		}
 		before := v.r.Status
+		judged := row.Judged && (!row.ifChecked || v.step().Check && len(s.Verdicts) > 0)
 		v.r.Status.Steps = slices.Clone(before.Steps)
 		v.r.Status.Approvals = slices.Clone(before.Approvals)
 		row.what(v, message)
 		if row.To != "" {
 			v.r.Status.Phase = row.To
 		}
-		if row.Judged {
+		if judged {
 			v.r.Status.Verdicts = slices.Clone(s.Verdicts)
 		}
 		return Next{
@@ -38,7 +39,7 @@ func Step(r fairlead.Release, s Seen, now time.Time) Next {
 			Endpoint: v.endpoint,
 			Changed:  true,
 			Record: Record{Verb: "release." + row.Name, From: from, To: Word(v.r.Status),
-				Reason: v.r.Status.Reason, Message: message, Judged: row.Judged},
+				Reason: v.r.Status.Reason, Message: message, Judged: judged},
 			Route: v.endpoint != nil || exposure(before) != exposure(v.r.Status),
 			Wake:  now,
 			Why:   []string{message},
