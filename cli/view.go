@@ -6,28 +6,14 @@ import (
 	"time"
 
 	"fairlead.dev"
+	"fairlead.dev/op"
 )
 
 // view is everything that the picture of a release shows; drawing it is a pure
 // function of it and the terminal's size.
 type view struct {
-	Now         time.Time
-	Release     fairlead.Release
-	Samples     int64 // answers of the candidate in the present step
-	Verdicts    []fairlead.Verdict
-	Arms        []armView
-	Transitions []fairlead.LedgerEntry // latest last
-	Note        string                 // about the watch itself, e.g. a lost connection
-}
-
-// armView is one line of the table of arms.
-type armView struct {
-	Name, Version    string
-	Weight, Mirror   fairlead.Weight
-	Requests, Errors int64
-	P50, P99         *float64 // seconds; absent without observations
-	Accuracy         *float64
-	Dropped          int64 // mirrored copies that were not sent
+	op.ReleaseReport
+	Note string // about the watch itself, e.g. a lost connection
 }
 
 // draw renders v in at most width columns. With height > 0 it leaves out the

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"fairlead.dev"
+	"fairlead.dev/op"
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -49,7 +50,7 @@ func canaryView() view {
 		{Check: true},
 		{Promote: true},
 	}
-	return view{
+	return view{ReleaseReport: op.ReleaseReport{
 		Now: at,
 		Release: fairlead.Release{
 			Meta: fairlead.Meta{Name: "digits-v2"},
@@ -69,7 +70,7 @@ func canaryView() view {
 			{Gate: fairlead.Gate{Metric: "accuracy", MaxDecrease: &fairlead.Quantity{Value: .01, Unit: "pp"}}, Outcome: fairlead.Fail,
 				Reason: "worse by at least 1.4pp", Estimate: p(-.031), Low: p(-.052), High: p(-.014), Bound: .01, Unit: "pp", HarmLogE: 3.2, HarmLine: 3, SafeLine: 3},
 		},
-		Arms: []armView{
+		Arms: []op.ArmReport{
 			{Name: "incumbent", Version: "digits@1", Weight: 8000, Requests: 12345, Errors: 126, P50: p(.0021), P99: p(.008), Accuracy: p(.964)},
 			{Name: "candidate", Version: "digits@2", Weight: 2000, Requests: 3021, Errors: 30, P50: p(.002), P99: p(.0079), Accuracy: p(.933), Dropped: 12},
 		},
@@ -78,29 +79,29 @@ func canaryView() view {
 			{Time: at.Add(-28 * time.Minute), To: "Progressing 2/7 1%", Reason: "Steps", Message: "hold of 10m is over"},
 			{Time: at.Add(-18 * time.Minute), To: "Progressing 3/7 20%", Reason: "Steps", Message: "hold of 10m is over"},
 		},
-	}
+	}}
 }
 
 func TestDraw(t *testing.T) {
-	at := func(f func(*view)) view { v := canaryView(); f(&v); return v }
+	with := func(f func(*view)) view { v := canaryView(); f(&v); return v }
 	cases := []struct {
 		name string
 		v    view
 	}{
 		{"progressing", canaryView()},
-		{"approval", at(func(v *view) {
+		{"approval", with(func(v *view) {
 			v.Release.Status.Phase, v.Release.Status.Reason, v.Release.Status.Step = fairlead.Paused, fairlead.ReasonApproval, 3
 			v.Release.Status.PausedSince = v.Now.Add(-2 * time.Minute)
 		})},
-		{"degraded", at(func(v *view) {
+		{"degraded", with(func(v *view) {
 			v.Release.Status.Phase, v.Release.Status.Reason, v.Release.Status.Weight = fairlead.Degraded, fairlead.ReasonGate, 0
 			v.Release.Status.Ended, v.Release.Status.Message = v.Now, "accuracy is worse by at least 1.4pp: turned back"
 		})},
-		{"healthy", at(func(v *view) {
+		{"healthy", with(func(v *view) {
 			v.Release.Status.Phase, v.Release.Status.Reason, v.Release.Status.Weight = fairlead.Healthy, fairlead.ReasonPromoted, fairlead.FullWeight
 			v.Release.Status.Ended, v.Release.Status.Message, v.Release.Status.Step = v.Now, "", 7
 		})},
-		{"pending", view{Now: canaryView().Now, Release: fairlead.Release{Meta: fairlead.Meta{Name: "new"}, Spec: fairlead.ReleaseSpec{Endpoint: "e", Candidate: "m@2"}}}},
+		{"pending", view{ReleaseReport: op.ReleaseReport{Now: at, Release: fairlead.Release{Meta: fairlead.Meta{Name: "new"}, Spec: fairlead.ReleaseSpec{Endpoint: "e", Candidate: "m@2"}}}}},
 	}
 	for _, c := range cases {
 		for _, w := range []struct {

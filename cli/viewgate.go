@@ -26,9 +26,9 @@ func drawGates(v view, width int, reasons bool) []line {
 	est = min(est, 34)
 	// What is left is the meter: two halves around a middle mark.
 	half := min((width-4-metric-2-est-2-bound-3-1)/2, 12)
-	head := line{}.with(dim, "gates").pad(6 + metric).with(dim, "estimate").pad(8 + metric + est).with(dim, "bound")
+	head := line{}.with(dim, "gates").pad(6+metric).with(dim, "estimate").pad(8+metric+est).with(dim, "bound")
 	if half >= 5 {
-		head = head.pad(10 + metric + est + bound + half - 5).with(dim, "fail ◂").with(dim, "│").with(dim, "▸ pass")
+		head = head.pad(10+metric+est+bound+half-5).with(dim, "fail ◂").with(dim, "│").with(dim, "▸ pass")
 	}
 	rows := []line{head}
 	for _, d := range v.Verdicts {
@@ -39,8 +39,8 @@ func drawGates(v view, width int, reasons bool) []line {
 		case fairlead.Fail:
 			mark, look = "✗", red
 		}
-		l := line{}.with(look, "  "+mark+" ").with(plain, cut(clean(d.Gate.Metric), metric)).pad(6 + metric).
-			with(plain, cut(estimateText(d), est)).pad(8 + metric + est).with(dim, cut(boundText(d.Gate), bound)).pad(11 + metric + est + bound)
+		l := line{}.with(look, "  "+mark+" ").with(plain, cut(clean(d.Gate.Metric), metric)).pad(6+metric).
+			with(plain, cut(estimateText(d), est)).pad(8+metric+est).with(dim, cut(boundText(d.Gate), bound)).pad(11 + metric + est + bound)
 		if half >= 5 && (d.HarmLine > 0 || d.SafeLine > 0) {
 			l = meter(l, share(d.HarmLogE, d.HarmLine), share(d.SafeLogE, d.SafeLine), half)
 		}
