@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"strings"
 
 	"fairlead.dev"
 	"fairlead.dev/core/strategy"
@@ -252,11 +251,18 @@ func (n noun[T]) writeAs(t *tx, v *T, existed bool, e fairlead.LedgerEntry) (App
 	return a, n.put(t, v)
 }
 
-// Strategies lists the known strategies' names and what each is for.
-func Strategies() map[string]string {
-	m := map[string]string{}
+// Strategy describes one of the known strategies, for faces that list them.
+type Strategy struct {
+	Name string
+	Doc  string
+	Type reflect.Type // of its settings
+}
+
+// Strategies lists the known strategies.
+func Strategies() []Strategy {
+	var all []Strategy
 	for _, k := range strategy.Kinds() {
-		m[k.Name] = strings.TrimSpace(k.Doc)
+		all = append(all, Strategy{k.Name, k.Doc, reflect.TypeOf(k.New()).Elem()})
 	}
-	return m
+	return all
 }

@@ -19,13 +19,16 @@ import (
 
 var digestRE = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
+// ValidDigest reports whether s is spelled like a blob's digest.
+func ValidDigest(s string) bool { return digestRE.MatchString(s) }
+
 // artifactOf names the uploaded bytes; a folder's list of files becomes a blob
 // of its own. Everything it names must have been uploaded.
 func artifactOf(ctx context.Context, d *Deps, in VersionIn) (fairlead.Artifact, error) {
 	art := fairlead.Artifact{Digest: in.Digest, Format: in.Format}
 	var faults []fairlead.Fault
 	has := func(path, digest string) (size int64, err error) {
-		if !digestRE.MatchString(digest) {
+		if !ValidDigest(digest) {
 			faults = append(faults, fairlead.Fault{Path: path, Message: "not a digest", Want: "sha256: and 64 hex digits", Got: fmt.Sprintf("%.80q", digest)})
 			return 0, nil
 		}

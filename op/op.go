@@ -1,6 +1,7 @@
 package op
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 
 	"fairlead.dev"
 	"fairlead.dev/bus"
+	"fairlead.dev/internal/strict"
 	"fairlead.dev/runtime"
 	"fairlead.dev/store"
 )
@@ -42,9 +44,15 @@ type Deps struct {
 	// AllowTargets are the hosts (host or host:port) that a remote target may
 	// name. Nothing else is ever contacted.
 	AllowTargets []string
+	// MaxBlob is the most bytes that an uploaded file may have; 0 means
+	// DefaultMaxBlob.
+	MaxBlob int64
 	// Version of this build, for "server info".
 	Version string
 }
+
+// DefaultMaxBlob is large enough for the models that run in this process.
+const DefaultMaxBlob = 512 << 20
 
 // Permission is what a verb asks of its caller.
 type Permission string
@@ -152,6 +160,19 @@ func (v Verb) HasBody() bool {
 		}
 	}
 	return false
+}
+
+// DecodeBody reads a JSON body into in, a pointer to the verb's In, strictly:
+// it gives every fault at once, with its path.
+func (v Verb) DecodeBody(body []byte, in any) []fairlead.Fault {
+	if len(bytes.TrimSpace(body)) == 0 {
+		body = []byte("{}")
+	}
+	doc, faults := strict.JSON(body)
+	if len(faults) > 0 {
+		return faults
+	}
+	return doc.Decode(in, unions())
 }
 
 // Short is the first line of Doc.

@@ -54,18 +54,7 @@ func checkRelease(r fairlead.Release) []fairlead.Fault {
 	faults = append(faults, checkRef("/spec/candidate", r.Spec.Candidate, "model@version or model@alias")...)
 	_, bad := strategy.Compile("/spec/strategy", r.Spec.Strategy)
 	faults = append(faults, bad...)
-	seen := map[string]int{}
-	for i, g := range r.Spec.Gates {
-		path := fmt.Sprintf("/spec/gates/%d", i)
-		faults = append(faults, gate.Check(path, g)...)
-		// Two gates alike would share alpha twice for one question.
-		key := fmt.Sprint(g.Metric, g.Max, g.Min, g.MaxIncrease, g.MaxDecrease)
-		if first, twice := seen[key]; twice {
-			faults = append(faults, fairlead.Fault{Path: path, Message: fmt.Sprintf("the same gate as /spec/gates/%d", first)})
-		} else {
-			seen[key] = i
-		}
-	}
+	faults = append(faults, gate.CheckAll("/spec/gates", r.Spec.Gates)...)
 	if a := r.Spec.Risk.Alpha; a < 0 || a > 0.5 {
 		faults = append(faults, fairlead.Fault{Path: "/spec/risk/alpha", Message: "out of range", Want: "above 0, at most 0.5", Got: fmt.Sprint(a)})
 	}

@@ -14,7 +14,10 @@ var ServerInfo = Op[struct{}, Info]{Name: "server info", Method: http.MethodGet,
 	Do: func(ctx context.Context, d *Deps, _ struct{}) (Info, error) {
 		c, _ := CallerOf(ctx)
 		i := Info{Version: d.Version, API: fairlead.APIVersion, Time: d.Env.Now(), Caller: c.Name, Roles: c.Roles,
-			Strategies: Strategies(), Formats: formatsOf(d)}
+			Strategies: map[string]string{}, Formats: formatsOf(d)}
+		for _, s := range Strategies() {
+			i.Strategies[s.Name] = s.Doc
+		}
 		for _, r := range d.Runtimes {
 			i.Runtimes = append(i.Runtimes, r.Name())
 		}

@@ -11,10 +11,12 @@ import (
 )
 
 // EffectRoute asks the loop to bring an endpoint's Route up to date; its key
-// is the endpoint. EffectTokens asks it to tell the gateways of the tokens.
+// is the endpoint. EffectTokens asks it to tell the gateways which tokens there
+// are; its key is always TokensKey.
 const (
 	EffectRoute  = "route"
 	EffectTokens = "tokens"
+	TokensKey    = "all"
 )
 
 // maxTries bounds how often a change is judged anew because somebody else's

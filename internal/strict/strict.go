@@ -49,6 +49,14 @@ type Document struct {
 // the text itself is not YAML the faults say where, and the documents before
 // that place are given too.
 func Parse(file string, text []byte) ([]Document, []fairlead.Fault) {
+	docs, faults := parse(file, text)
+	if len(faults) > 0 {
+		return docs, faults
+	}
+	return docs, checkSizes(file, text, docs)
+}
+
+func parse(file string, text []byte) ([]Document, []fairlead.Fault) {
 	if len(text) > MaxStream {
 		return nil, []fairlead.Fault{{File: file, Message: "too large", Want: fmt.Sprintf("at most %d bytes", MaxStream), Got: fmt.Sprintf("%d bytes", len(text))}}
 	}
@@ -82,7 +90,34 @@ func Parse(file string, text []byte) ([]Document, []fairlead.Fault) {
 			docs = append(docs, Document{File: file, node: c, line: c.Line})
 		}
 	}
-	return docs, checkSizes(file, text, docs)
+	return docs, nil
+}
+
+// JSON reads a request's body: one JSON value, as large as MaxStream allows
+// (its sender's face has a limit of its own). Faults have paths and places.
+func JSON(body []byte) (Document, []fairlead.Fault) {
+	if !json.Valid(body) {
+		// The YAML reader would forgive much of what is not JSON, but its
+		// complaint about the rest is not better than this one.
+		var v any
+		f := fairlead.Fault{Message: "not valid JSON"}
+		var se *json.SyntaxError
+		if err := json.Unmarshal(body, &v); errors.As(err, &se) {
+			f.Message += ": " + se.Error()
+			before := body[:min(int(se.Offset), len(body))]
+			f.Line = 1 + bytes.Count(before, []byte("\n"))
+			f.Column = max(1, len(before)-(bytes.LastIndexByte(before, '\n')+1))
+		}
+		return Document{}, []fairlead.Fault{f}
+	}
+	docs, faults := parse("", body)
+	if len(faults) == 0 && len(docs) == 0 {
+		faults = []fairlead.Fault{{Message: "empty body", Want: "a JSON object"}}
+	}
+	if len(faults) > 0 {
+		return Document{}, faults
+	}
+	return docs[0], nil
 }
 
 // checkText finds bytes that no text holds.
