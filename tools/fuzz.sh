@@ -1,0 +1,14 @@
+#!/bin/sh
+# Fuzzes each target of the repository for FUZZTIME, one after another: go test
+# takes one target of one package at a time.
+set -eu
+cd "$(dirname "$0")/.."
+time=${FUZZTIME:-5s}
+go=${GO:-go}
+grep -rEn --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' . |
+	sed -E 's|^\./(.*)/[^/]*_test\.go:[0-9]+:func (Fuzz[A-Za-z0-9_]*)\(.*|\1 \2|; s|^\./[^/]*_test\.go:[0-9]+:func (Fuzz[A-Za-z0-9_]*)\(.*|. \1|' |
+	sort -u |
+	while read -r dir target; do
+		echo "fuzz $dir $target for $time"
+		$go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$dir"
+	done
