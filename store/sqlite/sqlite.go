@@ -12,6 +12,7 @@ import (
 	"database/sql"
 	"errors"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -48,7 +49,16 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		return nil, fairlead.Errorf(fairlead.Invalid, "%s: %w", path, err)
 	}
 	s := &Store{path: path, turn: make(chan struct{}, 1), ended: make(chan struct{}), wake: make(chan struct{})}
-	// The drivers' names are registered by the library; sql.Open only parses.
+	// Made here so that only the owner reads it; SQLite gives its WAL the same
+	// mode.
+	f, err := os.OpenFile(abs, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, s.fail(ctx, "opened", err)
+	}
+	if err := f.Close(); err != nil {
+		return nil, s.fail(ctx, "opened", err)
+	}
+	// The driver's name is registered by the library; sql.Open only parses.
 	if s.write, err = sql.Open("sqlite", dsn(abs, "immediate", "journal_mode(WAL)", "synchronous(FULL)")); err != nil {
 		return nil, s.fail(ctx, "opened", err)
 	}

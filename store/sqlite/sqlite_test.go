@@ -44,8 +44,11 @@ func TestPathMayHaveAnyCharacter(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := os.Stat(path); err != nil {
+		switch info, err := os.Stat(path); {
+		case err != nil:
 			t.Error(err)
+		case info.Mode().Perm() != 0o600:
+			t.Errorf("%s has mode %v: others may read it", name, info.Mode())
 		}
 	}
 }

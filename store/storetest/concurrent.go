@@ -116,14 +116,13 @@ func randomHistory(t *testing.T, s store.Store) {
 		if ok {
 			entries += len(c.Ledger)
 			for _, p := range c.Put {
-				d, exists := model[p.Key]
+				_, exists := model[p.Key]
 				switch {
 				case p.Delete && exists:
 					delete(model, p.Key)
 				case !p.Delete:
 					revs[p.Key]++
-					d = doc{revs[p.Key], string(p.Data)}
-					model[p.Key] = d
+					model[p.Key] = doc{revs[p.Key], string(p.Data)}
 				}
 			}
 		}
