@@ -3,6 +3,7 @@ package op
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"fairlead.dev"
 )
@@ -110,6 +111,8 @@ type GatewayView struct {
 	ID       string          `json:"id"`
 	Revision int64           `json:"revision" doc:"of the route in force"`
 	Current  bool            `json:"current" doc:"whether that is the newest route"`
+	Seen     time.Time       `json:"seen" doc:"when it last reported"`
+	Live     bool            `json:"live" doc:"whether that is recent"`
 	Error    string          `json:"error,omitempty" doc:"why the newest route could not be taken"`
 	Trips    []fairlead.Trip `json:"trips,omitempty" doc:"arms it turned off by itself"`
 }

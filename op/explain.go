@@ -43,8 +43,8 @@ const (
 	ReplayNone      = "none"
 )
 
-// evidence is what the release loop puts into an entry.
-type evidence struct {
+// decision is what the release loop puts into an entry.
+type decision struct {
 	Windows  []fairlead.Window  `json:"windows"`
 	Gates    []fairlead.Gate    `json:"gates"`
 	Alpha    float64            `json:"alpha"`
@@ -82,7 +82,7 @@ func explain(ctx context.Context, d *Deps, in Named) (Explanation, error) {
 func replay(e fairlead.LedgerEntry) Transition {
 	tr := Transition{Entry: e, Replay: ReplayNone}
 	tr.Entry.Evidence = nil
-	var ev evidence
+	var ev decision
 	if len(e.Evidence) == 0 || json.Unmarshal(e.Evidence, &ev) != nil || len(ev.Verdicts) == 0 {
 		return tr
 	}

@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
-	"strings"
 	"time"
 
 	"fairlead.dev"
+	"fairlead.dev/core/evidence"
 	"fairlead.dev/core/gate"
 	"fairlead.dev/core/release"
 	"fairlead.dev/core/stats"
@@ -74,25 +73,26 @@ func reportOn(t *tx, name string) (ReleaseReport, error) {
 	if err != nil {
 		return rep, err
 	}
-	if len(r.Spec.Gates) > 0 {
+	switch {
+	case len(windows) == 0 && r.Status.Phase.Terminal() && len(r.Status.Verdicts) > 0:
+		rep.Verdicts = r.Status.Verdicts // its windows were tidied away
+	case len(r.Spec.Gates) > 0:
 		rep.Verdicts = gate.JudgeAll(r.Spec.Gates, rep.Alpha, windows)
 	}
 	e, found, err := endpoints.find(t, r.Spec.Endpoint)
 	if err != nil {
 		return rep, err
 	}
-	var fresh []fairlead.GatewayReport
-	rep.Gateways, fresh, err = gatewaysOf(t, r.Spec.Endpoint)
+	rt, err := routeOf(t, r.Spec.Endpoint)
 	if err != nil {
 		return rep, err
 	}
-	for _, w := range windows {
-		if w.Stratum == r.Stratum() {
-			rep.Samples = w.Arms[fairlead.Candidate].Requests
-		}
+	if rep.Gateways, err = gatewaysOf(t, r.Spec.Endpoint, rt); err != nil {
+		return rep, err
 	}
+	rep.Samples = evidence.Samples(windows, r.Stratum())
 	// What the machine itself would say now: the same judgement, thrown away.
-	next := release.Step(r, release.Seen{Endpoint: e, Gone: !found, Gateways: liveOf(r, fresh), Verdicts: rep.Verdicts, Samples: rep.Samples}, now)
+	next := release.Step(r, release.Seen{Endpoint: e, Gone: !found, Gateways: liveOf(r, rt, rep.Gateways), Verdicts: rep.Verdicts, Samples: rep.Samples}, now)
 	rep.Why, rep.Wake = next.Why, next.Wake
 	if next.Changed {
 		rep.Wake = now
@@ -117,52 +117,17 @@ func reportOn(t *tx, name string) (ReleaseReport, error) {
 // windowsOf gives the strata of the release's present attempt, in order, each
 // merged over the gateways.
 func windowsOf(ctx context.Context, d *Deps, r fairlead.Release) ([]fairlead.Window, error) {
-	docs, err := d.Store.List(ctx, fairlead.KindWindow, r.Spec.Endpoint+"/"+r.Meta.Name+"/", "", 0)
+	docs, err := d.Store.List(ctx, fairlead.KindWindow, evidence.Prefix(r.Spec.Endpoint, r.Meta.Name, r.Status.Attempt), "", 0)
 	if err != nil {
 		return nil, err
 	}
-	byStep := map[int]*fairlead.Window{}
-	for _, doc := range docs {
-		var w fairlead.Window
-		if err := json.Unmarshal(doc.Data, &w); err != nil {
-			return nil, &fairlead.Error{Code: fairlead.Corrupt, Message: "the evidence at " + doc.Key + " cannot be read", Err: err}
+	return evidence.Merge(func(yield func(string, []byte) bool) {
+		for _, doc := range docs {
+			if !yield(doc.Key, doc.Data) {
+				return
+			}
 		}
-		if w.Stratum.Attempt != r.Status.Attempt {
-			continue
-		}
-		m := byStep[w.Stratum.Step]
-		if m == nil {
-			m = &fairlead.Window{Endpoint: w.Endpoint, Stratum: w.Stratum, Arms: map[string]fairlead.Counts{}}
-			byStep[w.Stratum.Step] = m
-		}
-		if strings.HasSuffix(doc.Key, "/marks") {
-			m.Marks = w.Marks
-			continue
-		}
-		merge(m, w)
-	}
-	var all []fairlead.Window
-	for _, m := range byStep {
-		if len(m.Arms) > 0 {
-			all = append(all, *m)
-		}
-	}
-	slices.SortFunc(all, func(a, b fairlead.Window) int { return a.Stratum.Step - b.Stratum.Step })
-	return all, nil
-}
-
-// merge adds one gateway's window.
-func merge(m *fairlead.Window, w fairlead.Window) {
-	if m.Start.IsZero() || w.Start.Before(m.Start) {
-		m.Start = w.Start
-	}
-	if w.End.After(m.End) {
-		m.End = w.End
-	}
-	m.Weight, m.Mirror = max(m.Weight, w.Weight), max(m.Mirror, w.Mirror)
-	for arm, c := range w.Arms {
-		m.Arms[arm] = m.Arms[arm].Add(c)
-	}
+	})
 }
 
 func armsOf(r fairlead.Release, windows []fairlead.Window) []ArmReport {
@@ -204,45 +169,42 @@ func armsOf(r fairlead.Release, windows []fairlead.Window) []ArmReport {
 	return arms
 }
 
-// gatewaysOf gives what each gateway said of the endpoint, for people and as
-// it was said.
-func gatewaysOf(t *tx, endpoint string) ([]GatewayView, []fairlead.GatewayReport, error) {
-	rt, err := routeOf(t, endpoint)
-	if err != nil {
-		return nil, nil, err
-	}
+// gatewaysOf gives what each gateway said of the endpoint.
+func gatewaysOf(t *tx, endpoint string, rt *fairlead.Route) ([]GatewayView, error) {
 	docs, err := t.d.Store.List(t.ctx, fairlead.KindGateway, endpoint+"/", "", 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	views, reports := []GatewayView{}, []fairlead.GatewayReport{}
+	now := t.d.Env.Now()
+	views := []GatewayView{}
 	for _, doc := range docs {
-		var g fairlead.GatewayReport
+		var g evidence.Gateway
 		if err := json.Unmarshal(doc.Data, &g); err != nil {
-			return nil, nil, &fairlead.Error{Code: fairlead.Corrupt, Message: "the report at " + doc.Key + " cannot be read", Err: err}
+			return nil, &fairlead.Error{Code: fairlead.Corrupt, Message: "the report at " + doc.Key + " cannot be read", Err: err}
 		}
-		views = append(views, GatewayView{ID: g.Gateway, Revision: g.Revision, Error: g.Error, Trips: g.Trips, Current: rt != nil && g.Revision == rt.Revision})
-		reports = append(reports, g)
+		views = append(views, GatewayView{ID: g.Gateway, Revision: g.Revision, Error: g.Error, Trips: g.Trips, Seen: g.Seen,
+			Live: now.Sub(g.Seen) < release.GatewayTTL, Current: rt != nil && g.Revision == rt.Revision})
 	}
-	return views, reports, nil
+	return views, nil
 }
 
-// liveOf sums the gateways' reports up as the machine wants them.
-func liveOf(r fairlead.Release, reports []fairlead.GatewayReport) release.Gateways {
+// liveOf sums the gateways up as the machine wants them.
+func liveOf(r fairlead.Release, rt *fairlead.Route, views []GatewayView) release.Gateways {
 	var g release.Gateways
-	want := r.Stratum()
+	want := fairlead.Stratum{}
 	switch r.Status.Phase {
 	case fairlead.Progressing, fairlead.Paused, fairlead.Guarding:
-	default:
-		want = fairlead.Stratum{}
+		want = r.Stratum()
 	}
-	for _, rep := range reports {
-		g.Live++
-		if rep.Stratum == want {
-			g.Applied++
+	for _, v := range views {
+		if !v.Live {
+			continue
 		}
-		if rep.Error != "" {
-			g.Failed = rep.Error
+		g.Live++
+		if v.Current && rt.Stratum == want {
+			g.Applied++
+		} else if v.Error != "" {
+			g.Failed = "gateway " + v.ID + ": " + v.Error
 		}
 	}
 	return g
@@ -268,7 +230,7 @@ func endpointStatus(ctx context.Context, d *Deps, in Named) (rep EndpointReport,
 		if rep.Route, err = routeOf(t, in.Name); err != nil {
 			return err
 		}
-		rep.Gateways, _, err = gatewaysOf(t, in.Name)
+		rep.Gateways, err = gatewaysOf(t, in.Name, rep.Route)
 		return err
 	})
 	return rep, err

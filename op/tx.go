@@ -11,13 +11,8 @@ import (
 )
 
 // EffectRoute asks the loop to bring an endpoint's Route up to date; its key
-// is the endpoint. EffectTokens asks it to tell the gateways which tokens there
-// are; its key is always TokensKey.
-const (
-	EffectRoute  = "route"
-	EffectTokens = "tokens"
-	TokensKey    = "all"
-)
+// is the endpoint.
+const EffectRoute = "route"
 
 // maxTries bounds how often a change is judged anew because somebody else's
 // commit came first.
