@@ -18,14 +18,7 @@ const maxStrata = 256
 // over. Reports come sorted by endpoint.
 func (g *Gateway) Collect(all bool) []fairlead.GatewayReport {
 	now := g.env.Now()
-	g.mu.Lock()
-	table := *g.table.Load()
-	eps := make([]*endpoint, 0, len(g.eps))
-	for _, ep := range g.eps {
-		eps = append(eps, ep)
-	}
-	g.mu.Unlock()
-	slices.SortFunc(eps, func(a, b *endpoint) int { return cmp.Compare(a.name, b.name) })
+	eps, table := g.sortedEndpoints()
 	var out []fairlead.GatewayReport
 	for _, ep := range eps {
 		if r, ok := g.collect(ep, table[ep.name], all, now); ok {

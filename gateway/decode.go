@@ -233,23 +233,21 @@ func (p *parser) input(in *inferIn, i int) error {
 	return nil
 }
 
-// datatypes that can be read from JSON.
-var datatypes = []string{"BOOL", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64", "FP16", "FP32", "FP64", "BYTES"}
-
 func (p *parser) datatype(path string, t *model.Tensor) error {
 	at := p.i
 	s, err := p.text(path)
 	if err != nil {
 		return err
 	}
-	for _, d := range datatypes {
+	known := model.Datatypes()
+	for _, d := range known {
 		if d == s {
 			t.Datatype = d // not s: the constant outlives the request at no cost
 			return nil
 		}
 	}
 	p.i = at
-	return p.fault(path, "unknown datatype", strings.Join(datatypes, ", "))
+	return p.fault(path, "unknown datatype", strings.Join(known, ", "))
 }
 
 func (p *parser) shape(path string, t *model.Tensor) error {

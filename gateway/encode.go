@@ -5,15 +5,13 @@ import (
 	"strconv"
 	"unicode/utf8"
 
-	"fairlead.dev"
 	model "fairlead.dev/runtime"
 )
 
 // encodeInfer appends an answer as the protocol writes it. Numbers are written
 // so that reading them gives the same bits; NaN and infinities, for which JSON
-// has no word, become null. It fails only for tensors that contradict
-// themselves.
-func encodeInfer(b []byte, name, version, id string, r *model.Response) ([]byte, error) {
+// has no word, become null.
+func encodeInfer(b []byte, name, version, id string, r *model.Response) []byte {
 	b = append(b, `{"model_name":`...)
 	b = appendJSONString(b, name)
 	if version != "" {
@@ -27,18 +25,12 @@ func encodeInfer(b []byte, name, version, id string, r *model.Response) ([]byte,
 		if i > 0 {
 			b = append(b, ',')
 		}
-		var n int
-		b, n = appendTensor(b, &r.Outputs[i])
-		if want := model.Elements(r.Outputs[i].Shape); n < 0 || int64(n) != want {
-			return b, fairlead.Errorf(fairlead.Internal, "the model's output %q is not what its datatype and shape say", r.Outputs[i].Name)
-		}
+		b = appendTensor(b, &r.Outputs[i])
 	}
-	return append(b, "]}\n"...), nil
+	return append(b, "]}\n"...)
 }
 
-// appendTensor gives the number of elements written, -1 when Data is not of
-// the datatype.
-func appendTensor(b []byte, t *model.Tensor) ([]byte, int) {
+func appendTensor(b []byte, t *model.Tensor) []byte {
 	b = append(b, `{"name":`...)
 	b = appendJSONString(b, t.Name)
 	b = append(b, `,"datatype":`...)
@@ -51,48 +43,47 @@ func appendTensor(b []byte, t *model.Tensor) ([]byte, int) {
 		b = strconv.AppendInt(b, d, 10)
 	}
 	b = append(b, `],"data":[`...)
-	n := -1
 	switch x := t.Data.(type) {
 	case []float32:
-		b, n = each(b, x, func(b []byte, v float32) []byte { return appendFloat(b, float64(v), 32) })
+		b = each(b, x, func(b []byte, v float32) []byte { return appendFloat(b, float64(v), 32) })
 	case []float64:
-		b, n = each(b, x, func(b []byte, v float64) []byte { return appendFloat(b, v, 64) })
+		b = each(b, x, func(b []byte, v float64) []byte { return appendFloat(b, v, 64) })
 	case []int64:
-		b, n = each(b, x, appendSigned[int64])
+		b = each(b, x, appendSigned[int64])
 	case []int32:
-		b, n = each(b, x, appendSigned[int32])
+		b = each(b, x, appendSigned[int32])
 	case []int16:
-		b, n = each(b, x, appendSigned[int16])
+		b = each(b, x, appendSigned[int16])
 	case []int8:
-		b, n = each(b, x, appendSigned[int8])
+		b = each(b, x, appendSigned[int8])
 	case []uint64:
-		b, n = each(b, x, appendUnsigned[uint64])
+		b = each(b, x, appendUnsigned[uint64])
 	case []uint32:
-		b, n = each(b, x, appendUnsigned[uint32])
+		b = each(b, x, appendUnsigned[uint32])
 	case []uint16:
 		if t.Datatype == "FP16" {
-			b, n = each(b, x, func(b []byte, v uint16) []byte { return appendFloat(b, float64(halfToFloat(v)), 32) })
+			b = each(b, x, func(b []byte, v uint16) []byte { return appendFloat(b, float64(halfToFloat(v)), 32) })
 		} else {
-			b, n = each(b, x, appendUnsigned[uint16])
+			b = each(b, x, appendUnsigned[uint16])
 		}
 	case []uint8:
-		b, n = each(b, x, appendUnsigned[uint8])
+		b = each(b, x, appendUnsigned[uint8])
 	case []bool:
-		b, n = each(b, x, strconv.AppendBool)
+		b = each(b, x, strconv.AppendBool)
 	case [][]byte:
-		b, n = each(b, x, func(b []byte, v []byte) []byte { return appendJSONString(b, v) })
+		b = each(b, x, func(b []byte, v []byte) []byte { return appendJSONString(b, v) })
 	}
-	return append(b, "]}"...), n
+	return append(b, "]}"...)
 }
 
-func each[T any](b []byte, x []T, f func([]byte, T) []byte) ([]byte, int) {
+func each[T any](b []byte, x []T, f func([]byte, T) []byte) []byte {
 	for i, v := range x {
 		if i > 0 {
 			b = append(b, ',')
 		}
 		b = f(b, v)
 	}
-	return b, len(x)
+	return b
 }
 
 func appendSigned[T int8 | int16 | int32 | int64](b []byte, v T) []byte {

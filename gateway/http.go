@@ -43,57 +43,90 @@ func (g *Gateway) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// dispatch is the map of paths. Segments are decoded after cutting, so that a
-// name may hold an escaped slash without being taken for two segments.
-func (g *Gateway) dispatch(w http.ResponseWriter, r *http.Request) error {
-	path := r.URL.EscapedPath()
-	rest, ok := strings.CutPrefix(path, "/v2")
-	switch {
-	case path == "/v1/feedback":
-		return g.serveFeedback(w, r)
-	case !ok:
-		return notFound(path)
-	case rest == "":
-		return g.read(w, r, g.serverMeta)
-	case rest == "/health/live":
-		return g.open(w, r, g.live)
-	case rest == "/health/ready":
-		return g.open(w, r, g.ready)
+// place is what a path names.
+type place int
+
+const (
+	placeNone place = iota
+	placeFeedback
+	placeServer
+	placeLive
+	placeReady
+	placeInfer
+	placeModel
+	placeModelReady
+)
+
+// match is the map of paths. Segments are decoded after cutting, so that a name
+// may hold an escaped slash without being taken for two segments. It allocates
+// nothing where nothing is escaped.
+func match(path string) (where place, name, version string) {
+	switch path {
+	case "/v1/feedback":
+		return placeFeedback, "", ""
+	case "/v2":
+		return placeServer, "", ""
+	case "/v2/health/live":
+		return placeLive, "", ""
+	case "/v2/health/ready":
+		return placeReady, "", ""
 	}
-	rest, ok = strings.CutPrefix(rest, "/models/")
+	rest, ok := strings.CutPrefix(path, "/v2/models/")
 	if !ok {
-		return notFound(path)
+		return placeNone, "", ""
 	}
-	name, rest, _ := strings.Cut(rest, "/")
-	version := ""
+	name, rest, more := strings.Cut(rest, "/")
 	if tail, ok := strings.CutPrefix(rest, "versions/"); ok {
-		version, rest, _ = strings.Cut(tail, "/")
-		if version == "" {
-			return notFound(path)
+		if version, rest, more = strings.Cut(tail, "/"); version == "" {
+			return placeNone, "", ""
 		}
 	}
-	name, version, err := unescape(name, version)
-	if err != nil || name == "" {
-		return notFound(path)
+	var err, verr error
+	name, err = url.PathUnescape(name)
+	version, verr = url.PathUnescape(version)
+	switch {
+	case err != nil || verr != nil || name == "":
+		return placeNone, "", ""
+	case !more:
+		return placeModel, name, version
+	case rest == "infer":
+		return placeInfer, name, version
+	case rest == "ready":
+		return placeModelReady, name, version
 	}
-	if strings.HasSuffix(path, "/") {
-		return notFound(path)
-	}
-	switch rest {
-	case "infer":
-		return g.serveInfer(w, r, name, version)
-	case "ready":
-		return g.read(w, r, func(w http.ResponseWriter, r *http.Request) error { return g.modelReady(w, name, version) })
-	case "":
-		return g.read(w, r, func(w http.ResponseWriter, r *http.Request) error { return g.modelMeta(w, name, version) })
-	}
-	return notFound(path)
+	return placeNone, "", ""
 }
 
-func unescape(name, version string) (string, string, error) {
-	n, err := url.PathUnescape(name)
-	v, verr := url.PathUnescape(version)
-	return n, v, errors.Join(err, verr)
+func (g *Gateway) dispatch(w http.ResponseWriter, r *http.Request) error {
+	where, name, version := match(r.URL.EscapedPath())
+	switch where {
+	case placeInfer:
+		return g.serveInfer(w, r, name, version)
+	case placeFeedback:
+		return g.serveFeedback(w, r)
+	case placeLive, placeReady: // open to everybody
+	case placeServer, placeModel, placeModelReady:
+		if err := g.allow(r, mayRead); err != nil {
+			return err
+		}
+	default:
+		return notFound(r.URL.EscapedPath())
+	}
+	if err := method(r, http.MethodGet, http.MethodHead); err != nil {
+		return err
+	}
+	switch where {
+	case placeServer:
+		return g.serverMeta(w)
+	case placeLive:
+		return g.live(w)
+	case placeReady:
+		return g.ready(w)
+	case placeModelReady:
+		return g.modelReady(w, name, version)
+	default:
+		return g.modelMeta(w, name, version)
+	}
 }
 
 func notFound(path string) error {
@@ -112,24 +145,6 @@ func method(r *http.Request, allowed ...string) error {
 		}
 	}
 	return errMethod{strings.Join(allowed, ", ")}
-}
-
-type page func(http.ResponseWriter, *http.Request) error
-
-// open serves a page to everybody.
-func (g *Gateway) open(w http.ResponseWriter, r *http.Request, p page) error {
-	if err := method(r, http.MethodGet, http.MethodHead); err != nil {
-		return err
-	}
-	return p(w, r)
-}
-
-// read serves a page to bearers who may read.
-func (g *Gateway) read(w http.ResponseWriter, r *http.Request, p page) error {
-	if err := g.allow(r, mayRead); err != nil {
-		return err
-	}
-	return g.open(w, r, p)
 }
 
 // serveInfer is the hot path's transport.
@@ -200,11 +215,8 @@ func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, v
 	out := g.buffer()
 	defer g.bodies.Put(out)
 	_, part, _ := strings.Cut(a.Version, "@")
-	answer, err := encodeInfer((*out)[:0], endpoint, part, id, a.Response)
+	answer := encodeInfer((*out)[:0], endpoint, part, id, a.Response)
 	*out = keepSmall(answer)
-	if err != nil {
-		return err
-	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(answer)))
 	_, _ = w.Write(answer) // a caller that left is nobody's error
@@ -270,13 +282,27 @@ func unitKey(k *fairlead.Key, r *http.Request, body []byte) string {
 	case k.Header != "":
 		return r.Header.Get(k.Header)
 	case k.Cookie != "":
-		if c, err := r.Cookie(k.Cookie); err == nil {
-			return c.Value
-		}
-		return ""
+		return cookie(r.Header["Cookie"], k.Cookie)
 	default:
 		return jsonKey(body, k.JSON)
 	}
+}
+
+// cookie finds a cookie's value without making anything.
+func cookie(lines []string, name string) string {
+	for _, line := range lines {
+		for line != "" {
+			var part string
+			part, line, _ = strings.Cut(line, ";")
+			if k, v, ok := strings.Cut(strings.TrimSpace(part), "="); ok && k == name {
+				if len(v) > 1 && v[0] == '"' && v[len(v)-1] == '"' {
+					v = v[1 : len(v)-1]
+				}
+				return v
+			}
+		}
+	}
+	return ""
 }
 
 // status of each code, for callers.

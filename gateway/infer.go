@@ -62,7 +62,7 @@ func (g *Gateway) Infer(ctx context.Context, c Call) (Answer, error) {
 
 func (g *Gateway) unknown(endpoint string) error {
 	if g.closed.Load() {
-		return fairlead.Errorf(fairlead.Unavailable, "the gateway is shut down")
+		return errClosed
 	}
 	g.mu.Lock()
 	ep := g.eps[endpoint]
@@ -179,8 +179,8 @@ func (g *Gateway) send(ctx context.Context, a *arm, req *model.Request, timeout 
 		}
 	}()
 	resp, err = a.handle.model.Infer(ctx, req)
-	if err == nil && resp == nil {
-		err = fairlead.Errorf(fairlead.Internal, "%s gave no answer", a.version)
+	if err == nil {
+		err = sound(a.version, resp)
 	}
 	if err != nil && context.Cause(ctx) == errTimeout {
 		err = errTimeout
@@ -228,28 +228,25 @@ func (g *Gateway) classify(ctx context.Context, rt *compiled, i int, req *model.
 	return outcome{&fairlead.Error{Code: fairlead.Internal, Message: a.version + " failed", Err: err}, -1}
 }
 
-// conforms reports whether a request has the declared inputs.
+// conforms reports whether a request is what a signature declares. One that
+// declares nothing says nothing of the request.
 func conforms(sig model.Signature, req *model.Request) bool {
-	if len(sig.Inputs) == 0 || len(req.Inputs) != len(sig.Inputs) {
-		return false
+	return len(sig.Inputs) > 0 && model.CheckRequest(&sig, req) == nil
+}
+
+// sound checks that an answer's tensors are what they say, so that nothing
+// after this (encoding, comparing, labels) can be led astray by a model.
+func sound(version string, r *model.Response) error {
+	if r == nil {
+		return fairlead.Errorf(fairlead.Internal, "%s gave no answer", version)
 	}
-	for _, want := range sig.Inputs {
-		ok := false
-		for k := range req.Inputs {
-			in := &req.Inputs[k]
-			if in.Name != want.Name || in.Datatype != want.Datatype || len(in.Shape) != len(want.Shape) {
-				continue
-			}
-			ok = true
-			for d := range want.Shape {
-				ok = ok && (want.Shape[d] < 0 || want.Shape[d] == in.Shape[d])
-			}
-		}
-		if !ok {
-			return false
+	for i := range r.Outputs {
+		t := &r.Outputs[i]
+		if n, ok := model.DataLen(t.Datatype, t.Data); !ok || int64(n) != model.Elements(t.Shape) {
+			return fairlead.Errorf(fairlead.Internal, "output %.80q of %s is not what its datatype and shape say", t.Name, version)
 		}
 	}
-	return true
+	return nil
 }
 
 // logFailure logs at most one failure of an endpoint a second.

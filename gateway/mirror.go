@@ -116,7 +116,7 @@ func (g *Gateway) runCopy(ctx context.Context, job copyJob) {
 		a.stats.record(job.shard, elapsed.Seconds(), failed)
 	}
 	if !failed {
-		if differ, ok := g.compare(job, resp); ok {
+		if differ, ok := compare(job, resp); ok {
 			a.stats.compared.Add(1)
 			if differ {
 				a.stats.differed.Add(1)
@@ -130,13 +130,7 @@ func (g *Gateway) runCopy(ctx context.Context, job copyJob) {
 }
 
 // compare reports whether the copy's prediction differs from the incumbent's.
-// A panic (an answer whose Data is not what its Datatype says) is a difference.
-func (g *Gateway) compare(job copyJob, resp *model.Response) (differ, ok bool) {
-	defer func() {
-		if recover() != nil {
-			differ, ok = true, true
-		}
-	}()
+func compare(job copyJob, resp *model.Response) (differ, ok bool) {
 	if p := job.rt.plan.Feedback.Prediction; p != "" {
 		x, y := find(job.first, p), find(resp, p)
 		if x == nil {

@@ -28,17 +28,17 @@ type modelReady struct {
 	Ready bool   `json:"ready"`
 }
 
-func (g *Gateway) serverMeta(w http.ResponseWriter, _ *http.Request) error {
+func (g *Gateway) serverMeta(w http.ResponseWriter) error {
 	return reply(w, http.StatusOK, serverMeta{Name: "fairlead", Version: "2", Extensions: []string{}})
 }
 
-func (g *Gateway) live(w http.ResponseWriter, _ *http.Request) error {
+func (g *Gateway) live(w http.ResponseWriter) error {
 	return reply(w, http.StatusOK, map[string]bool{"live": true})
 }
 
 // ready: the specification's text says {live}, servers say {ready}; both are
 // sent. A draining gateway is not ready, though it still answers.
-func (g *Gateway) ready(w http.ResponseWriter, _ *http.Request) error {
+func (g *Gateway) ready(w http.ResponseWriter) error {
 	ok := !g.draining.Load()
 	code := http.StatusOK
 	if !ok {

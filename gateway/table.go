@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -84,7 +85,7 @@ func (g *Gateway) Apply(ctx context.Context, r fairlead.Route) error {
 		return err
 	}
 	if g.closed.Load() {
-		return fairlead.Errorf(fairlead.Unavailable, "the gateway is shut down")
+		return errClosed
 	}
 	ep := g.endpoint(r.Endpoint)
 	ep.applying.Lock()
@@ -97,7 +98,12 @@ func (g *Gateway) Apply(ctx context.Context, r fairlead.Route) error {
 		ep.fail(r, err, g.now())
 		return err
 	}
-	if old := g.swap(ep, rt); old != nil {
+	old, ok := g.swap(ep, rt)
+	if !ok {
+		rt.drop(g)
+		return errClosed
+	}
+	if old != nil {
 		old.drop(g)
 	}
 	return g.keepRoute(ep)
@@ -118,6 +124,9 @@ func (g *Gateway) prepare(ctx context.Context, ep *endpoint, r fairlead.Route) (
 	if rt.plan.Limits.Concurrency <= 0 {
 		rt.plan.Limits.Concurrency = fairlead.DefaultConcurrency
 	}
+	if k := r.Key; k != nil && k.Header != "" {
+		rt.plan.Key = &fairlead.Key{Header: http.CanonicalHeaderKey(k.Header)} // so that looking it up makes nothing
+	}
 	for _, a := range r.Arms {
 		h, err := g.take(ctx, a)
 		if err != nil {
@@ -130,10 +139,16 @@ func (g *Gateway) prepare(ctx context.Context, ep *endpoint, r fairlead.Route) (
 	return rt, nil
 }
 
-// swap puts rt in force and gives the route before, if any.
-func (g *Gateway) swap(ep *endpoint, rt *compiled) *compiled {
+var errClosed = fairlead.Errorf(fairlead.Unavailable, "the gateway is shut down")
+
+// swap puts rt in force and gives the route before, if any; false when the
+// gateway was shut down meanwhile.
+func (g *Gateway) swap(ep *endpoint, rt *compiled) (*compiled, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.closed.Load() {
+		return nil, false
+	}
 	g.eps[ep.name] = ep // a Remove may have come between
 	ep.mu.Lock()
 	ep.failed, ep.err, ep.retry, ep.tries = 0, "", nil, 0
@@ -148,7 +163,7 @@ func (g *Gateway) swap(ep *endpoint, rt *compiled) *compiled {
 	ep.trips = keep
 	g.bindLocked(ep, rt)
 	ep.mu.Unlock()
-	return g.publishLocked(ep.name, rt)
+	return g.publishLocked(ep.name, rt), true
 }
 
 // publishLocked replaces one entry of the table; nil removes it. mu is held.
