@@ -24,7 +24,7 @@ type EndpointSpec struct {
 // arm. Exactly one field is set. A request without it is assigned by its id.
 type Key struct {
 	Header string `json:"header,omitempty" maxLength:"255" doc:"an HTTP header, e.g. X-User-Id"`
-	Cookie string `json:"cookie,omitempty" maxLength:"255"`
+	Cookie string `json:"cookie,omitempty" maxLength:"255" doc:"a cookie, e.g. session"`
 	JSON   string `json:"json,omitempty" maxLength:"255" doc:"a path in the request body, e.g. parameters.user"`
 }
 

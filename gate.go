@@ -39,7 +39,7 @@ const (
 // function of the gate, the windows and alpha, so it can be replayed.
 type Verdict struct {
 	Gate    Gate    `json:"gate"`
-	Outcome Outcome `json:"outcome"`
+	Outcome Outcome `json:"outcome" doc:"pass, fail or undecided"`
 	Reason  string  `json:"reason" doc:"one sentence a person understands"`
 	Test    string  `json:"test" doc:"the statistic, e.g. ratio e-process"`
 
@@ -47,24 +47,24 @@ type Verdict struct {
 	// relative increase, for max 2% the candidate's rate); Low and High bound
 	// it at the gate's confidence; Bound is the line it is held against.
 	// A side that is not yet bounded is absent.
-	Estimate *float64 `json:"estimate,omitempty"`
-	Low      *float64 `json:"low,omitempty"`
-	High     *float64 `json:"high,omitempty"`
-	Bound    float64  `json:"bound"`
+	Estimate *float64 `json:"estimate,omitempty" doc:"the effect on the gate's own scale"`
+	Low      *float64 `json:"low,omitempty" doc:"its lower bound at the gate's confidence; absent while there is none"`
+	High     *float64 `json:"high,omitempty" doc:"its upper bound, likewise"`
+	Bound    float64  `json:"bound" doc:"the line it is held against"`
 	Unit     string   `json:"unit,omitempty" doc:"%, pp, s or empty"`
 
 	// Evidence, in nats, and the line it must cross: fail when HarmLogE ≥
 	// HarmLine, pass when SafeLogE ≥ SafeLine.
-	HarmLogE float64 `json:"harmLogE"`
-	HarmLine float64 `json:"harmLine"`
-	SafeLogE float64 `json:"safeLogE"`
-	SafeLine float64 `json:"safeLine"`
+	HarmLogE float64 `json:"harmLogE" doc:"evidence of harm, in nats"`
+	HarmLine float64 `json:"harmLine" doc:"fail when harmLogE reaches it"`
+	SafeLogE float64 `json:"safeLogE" doc:"evidence of being within the bound, in nats"`
+	SafeLine float64 `json:"safeLine" doc:"pass when safeLogE reaches it"`
 
 	Candidate Summary `json:"candidate"`
 	Incumbent Summary `json:"incumbent"`
 	// Provable is the bound that the evidence so far does prove, on the gate's
 	// scale; absent when none is.
-	Provable *float64 `json:"provable,omitempty"`
+	Provable *float64 `json:"provable,omitempty" doc:"the bound that the evidence so far does prove"`
 }
 
 // Summary of one arm's evidence behind a verdict.

@@ -17,7 +17,7 @@ type ReleaseSpec struct {
 	Endpoint         string   `json:"endpoint" doc:"the endpoint to move"`
 	Candidate        string   `json:"candidate" doc:"model@version or model@alias; an alias is resolved once, at creation"`
 	Strategy         Strategy `json:"strategy" doc:"one of the known strategies, e.g. canary"`
-	Gates            []Gate   `json:"gates,omitempty" maxItems:"50"`
+	Gates            []Gate   `json:"gates,omitempty" maxItems:"50" doc:"questions that the evidence must answer"`
 	Risk             Risk     `json:"risk,omitzero"`
 	Guard            Guard    `json:"guard,omitzero"`
 	ProgressDeadline Duration `json:"progressDeadline,omitempty" doc:"how long a step may wait beyond its hold for evidence or for a healthy candidate before the release is turned back; 1h if absent. Time spent paused or awaiting approval does not count"`
@@ -75,9 +75,9 @@ const (
 // ReleaseStatus is written by the release loop alone, but for SeenCommand's
 // counterpart Commands.
 type ReleaseStatus struct {
-	Phase     Phase     `json:"phase,omitempty"`
-	Reason    string    `json:"reason,omitempty"`
-	Message   string    `json:"message,omitempty"`
+	Phase     Phase     `json:"phase,omitempty" doc:"Pending, Progressing, Paused, Guarding, RollingBack, Healthy, Degraded or Observed"`
+	Reason    string    `json:"reason,omitempty" doc:"why it is in this phase, in one word"`
+	Message   string    `json:"message,omitempty" doc:"and in a sentence"`
 	Candidate string    `json:"candidate,omitempty" doc:"the pinned version"`
 	Incumbent string    `json:"incumbent,omitempty" doc:"the version that served when the attempt began"`
 	Attempt   int       `json:"attempt,omitempty" doc:"1, and one more with each retry"`
@@ -86,13 +86,13 @@ type ReleaseStatus struct {
 	StepSince time.Time `json:"stepSince,omitzero" doc:"when the step's exposure was in force on every gateway; zero until then"`
 	Entered   time.Time `json:"entered,omitzero" doc:"when the step was entered"`
 	Weight    Weight    `json:"weight" doc:"the candidate's share that the plan allows now"`
-	Mirror    Weight    `json:"mirror,omitempty"`
+	Mirror    Weight    `json:"mirror,omitempty" doc:"the share of requests copied to it"`
 	// Waited is the time of the present step spent paused; PausedSince opens
 	// the pause that is running.
-	Waited      Duration   `json:"waited,omitempty"`
-	PausedSince time.Time  `json:"pausedSince,omitzero"`
+	Waited      Duration   `json:"waited,omitempty" doc:"time of the present step spent paused"`
+	PausedSince time.Time  `json:"pausedSince,omitzero" doc:"when the pause that is running began"`
 	Approvals   []Approval `json:"approvals,omitempty"`
-	SeenCommand int64      `json:"seenCommand,omitempty"`
+	SeenCommand int64      `json:"seenCommand,omitempty" doc:"number of the last command that the loop has carried out"`
 	Started     time.Time  `json:"started,omitzero"`
 	Ended       time.Time  `json:"ended,omitzero"`
 	Verdicts    []Verdict  `json:"verdicts,omitempty" doc:"those behind the last transition"`
