@@ -4,6 +4,7 @@ package bustest
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -25,6 +26,7 @@ func Run(t *testing.T, open func(t *testing.T) bus.Bus) {
 		{"an empty message is delivered and kept", empty},
 		{"order per key under concurrency", order},
 		{"after stop nothing comes", stopping},
+		{"a subscriber that stops itself hears no more", stoppingInside},
 		{"a subscriber may publish, subscribe and stop", reentrant},
 		{"the publisher may reuse its bytes", aliasing},
 		{"an ended context publishes nothing", ended},
@@ -46,7 +48,12 @@ type inbox struct {
 func subscribe(t *testing.T, b bus.Bus, topic string) (*inbox, func()) {
 	t.Helper()
 	in := &inbox{news: make(chan struct{}, 1)}
-	stop, err := b.Subscribe(topic, in.take)
+	stop, err := b.Subscribe(topic, func(m bus.Message) {
+		for range 5 {
+			runtime.Gosched() // lets a second call at the same time overtake, if there is one
+		}
+		in.take(m)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +93,7 @@ func (in *inbox) await(t *testing.T, key, data string) {
 		select {
 		case <-in.news:
 		case <-deadline:
-			t.Fatalf("key %q never became %q; got %v", key, data, in.got())
+			t.Fatalf("key %q never became %q, it is %q", key, data, last)
 		}
 	}
 }
@@ -190,6 +197,35 @@ func stopping(t *testing.T, b bus.Bus) {
 		if string(m.Data) == "after" {
 			t.Error("a message came after stop")
 		}
+	}
+}
+
+// stoppingInside: what was published before stop, but is still in line, does
+// not come any more.
+func stoppingInside(t *testing.T, b bus.Bus) {
+	calls := make(chan string, 10)
+	var stop func()
+	stop, err := b.Subscribe(bus.TopicRoute, func(m bus.Message) {
+		if m.Key == "begin" {
+			_ = b.Publish(context.Background(), bus.Message{Topic: bus.TopicRoute, Key: "late", Data: []byte("v")})
+			stop()
+		}
+		calls <- m.Key
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	witness, _ := subscribe(t, b, bus.TopicRoute)
+	publish(t, b, bus.TopicRoute, "begin", "v")
+	witness.await(t, "late", "v")
+	publish(t, b, bus.TopicRoute, "later", "v")
+	witness.await(t, "later", "v")
+	close(calls) // a call now panics
+	if k := <-calls; k != "begin" {
+		t.Errorf("the only call was for %q", k)
+	}
+	if k, more := <-calls; more {
+		t.Errorf("a call for %q began after stop", k)
 	}
 }
 

@@ -67,6 +67,25 @@ func watchFrom(t *testing.T, s store.Store) {
 	same(t, "in the commit's order", next(t, live), store.Change{Kind: "K", Key: "y", Index: i7})
 }
 
+// watchLate: after many rewrites a new watch hears of each document once.
+func watchLate(t *testing.T, s store.Store) {
+	for range 30 {
+		mustCommit(t, s, put("K", "busy", store.AnyRev, "x"))
+	}
+	want := []store.Change{
+		{Kind: "K", Key: "still", Index: mustCommit(t, s, put("K", "still", 0, "x"))},
+		{Kind: "K", Key: "too", Index: mustCommit(t, s, put("K", "too", 0, "x"))},
+	}
+	var last int64
+	for range 250 {
+		last = mustCommit(t, s, put("K", "busy", store.AnyRev, "x"))
+	}
+	ch := watch(t, s, t.Context(), 0)
+	for _, w := range append(want, store.Change{Kind: "K", Key: "busy", Index: last}) {
+		same(t, "after many rewrites", next(t, ch), w)
+	}
+}
+
 // watchSlow: the reader sleeps while 300 commits rewrite 10 documents. It must
 // then hear the latest of each, in order, and not much more than that.
 func watchSlow(t *testing.T, s store.Store) {
