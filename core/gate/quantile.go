@@ -212,14 +212,15 @@ func quantileStarts(q question, test stats.QuantileTest, sh stats.Shift, compare
 			continue
 		}
 		s, p := q.ev.strata[i], test.P()
-		look := stats.Bucket(sh.Of(q.ev.dist(i, false).Quantile(p)))
+		c, b := q.ev.dist(i, true), q.ev.dist(i, false)
+		look := stats.Bucket(sh.Of(b.Quantile(p)))
 		for ; k >= 0 && q.ev.coarse[k].start.Stratum == i; k-- {
 			m := q.ev.coarse[k]
-			if e := later + sinceMark(test, sh, s, m, look); !math.IsInf(e, -1) {
+			if e := later + sinceMark(test, sh, s, m, c, b, look); !math.IsInf(e, -1) {
 				terms = append(terms, math.Log(m.start.Stake)+e)
 			}
 		}
-		later += test.HarmLogE(q.ev.dist(i, true), q.ev.dist(i, false), sh)
+		later += test.HarmLogE(c, b, sh)
 	}
 	return stats.LogSum(append(terms, later-math.Ln2))
 }
@@ -229,16 +230,12 @@ func quantileStarts(q question, test stats.QuantileTest, sh stats.Shift, compare
 // (any single value bounds the minimum from above) tells so without preparing
 // the histograms. The line it is held against is a constant, so the answer
 // stays a lower bound of the evidence.
-func sinceMark(test stats.QuantileTest, sh stats.Shift, s stratum, m mark, look int32) float64 {
+func sinceMark(test stats.QuantileTest, sh stats.Shift, s stratum, m mark, c, b stats.Dist, look int32) float64 {
 	const negligible = 2 // nats; e² times a stake of at most 1/8 cannot decide
-	since := func(now, past fairlead.Histogram, at int32) (below, n int64) {
-		x, n1 := stats.CountBelow(now, at)
-		y, n0 := stats.CountBelow(past, at)
-		return x - y, n1 - n0
-	}
 	atC, atB := stats.HarmBuckets(look, sh)
-	xc, nc := since(s.c.Latency, m.c.Latency, atC)
-	xb, nb := since(s.b.Latency, m.b.Latency, atB)
+	xc, nc := stats.CountBelow(m.c.Latency, atC)
+	xb, nb := stats.CountBelow(m.b.Latency, atB)
+	xc, nc, xb, nb = c.Below(atC)-xc, c.N()-nc, b.Below(atB)-xb, b.N()-nb
 	if test.At(xc, nc, xb, nb) < negligible {
 		return math.Inf(-1)
 	}

@@ -160,6 +160,12 @@ func absoluteRate(q question, a answer, strata []stats.TwoRate, starts []stats.S
 		lowLine, highLine = highLine, lowLine
 	}
 	a.low, a.high = stats.RateInterval(x, n, lowLine, highLine)
+	if a.low <= 0 {
+		a.low = math.NaN() // nothing is proven on this side
+	}
+	if a.high >= 1 {
+		a.high = math.NaN()
+	}
 	if p0 <= 0 || p0 >= 1 {
 		a.missing = "no evidence can show a rate to be beyond or within " + amount(p0, q.bound.q.Unit)
 	}
@@ -184,6 +190,9 @@ func ratioRate(q question, a answer, strata []stats.TwoRate, starts []stats.Star
 	}
 	low, high := stats.RatioInterval(ratios, q.harmLine, q.safeLine)
 	a.low, a.high = low-1, high-1
+	if low <= 0 {
+		a.low = math.NaN() // nothing is proven on this side
+	}
 	return a
 }
 

@@ -83,6 +83,8 @@ func threshold(g fairlead.Gate, k kind, q question) fairlead.Verdict {
 	}
 	facts := join(a.facts, fmt.Sprintf("%d of %d comparisons, one each %v, were beyond %s", failed, made, fairlead.Duration(every), amount(q.bound.q.Value, q.bound.q.Unit)))
 	switch {
+	case v.Candidate.N <= 0:
+		v.Reason = join(a.facts, "no observations of the candidate yet")
 	case v.Candidate.N < g.MinSamples:
 		v.Reason = join(a.facts, "no verdict before "+count(g.MinSamples)+" observations of the candidate")
 	case failed > g.FailureLimit:

@@ -28,11 +28,15 @@ type Start struct {
 type mixture struct {
 	logWeight []float64  // of each alternative
 	coef      [][]counts // [stratum][alternative]
+	wide      bool       // all four counters are in use, not only the first two
 }
 
 func (m mixture) dot(s, j int, c counts) float64 {
 	k := &m.coef[s][j]
-	// Four rounded products in a fixed order: no fused multiply-add.
+	// Rounded products in a fixed order: no fused multiply-add.
+	if !m.wide {
+		return float64(k[0]*c[0]) + float64(k[1]*c[1])
+	}
 	return (float64(k[0]*c[0]) + float64(k[1]*c[1])) + (float64(k[2]*c[2]) + float64(k[3]*c[3]))
 }
 
@@ -56,25 +60,40 @@ func (m mixture) sum(llr []float64) float64 {
 
 // logEStarts is ln of the evidence with late starts: at[i] are the counters of
 // starts[i].Stratum at that moment. Starts must be ordered by stratum.
+//
+// A late start uses every second alternative only (it is an e-process of its
+// own, so it may), and is left out when it cannot add a thousandth (a sum with
+// terms left out is a lower bound): there are many of them at each look.
 func (m mixture) logEStarts(now []counts, starts []Start, at []counts) float64 {
 	k := len(m.logWeight)
+	whole := make([]float64, k)
+	for s := range now {
+		for j := range whole {
+			whole[j] += m.dot(s, j, now[s])
+		}
+	}
+	var acc accumulator
+	acc.add(m.sum(whole) - math.Ln2)
+
 	later := make([]float64, k) // nats of the strata after s
 	llr := make([]float64, k)
-	var acc accumulator
 	i := len(starts) - 1
 	for s := len(now) - 1; s >= 0; s-- {
 		for ; i >= 0 && starts[i].Stratum == s; i-- {
-			left := now[s].sub(at[i])
-			for j := range llr {
-				llr[j] = later[j] + m.dot(s, j, left)
+			left, few, top := now[s].sub(at[i]), llr[:0], math.Inf(-1)
+			for j := 1; j < k; j += 2 {
+				l := later[j] + m.dot(s, j, left) + m.logWeight[j]
+				few, top = append(few, l), max(top, l)
 			}
-			acc.add(math.Log(starts[i].Stake) + m.sum(llr))
+			stake := math.Ln2 + math.Log(starts[i].Stake)
+			if len(few) > 0 && top+math.Log(float64(len(few)))+stake > acc.max-7 {
+				acc.add(stake + logSumExp(few))
+			}
 		}
 		for j := range later {
 			later[j] += m.dot(s, j, now[s])
 		}
 	}
-	acc.add(-math.Ln2 + m.sum(later))
 	return acc.log()
 }
 
@@ -117,7 +136,7 @@ func logSumExp(l []float64) float64 {
 	}
 	var sum float64
 	for _, v := range l {
-		if v > top-40 {
+		if v > top-30 { // the rest is below the last digit
 			sum += math.Exp(v - top)
 		}
 	}

@@ -155,7 +155,7 @@ func logShares(u float64) (t, f float64) {
 // it proven at harmLine nats (0 when there is none), high the smallest with
 // safety within it proven at safeLine nats (+Inf when there is none). So
 // high - 1 is the margin that the evidence so far can prove. Both are exact to
-// about half a percent and err to the conservative side.
+// about one percent and err to the conservative side.
 func RatioInterval(strata []RatioCount, harmLine, safeLine float64) (low, high float64) {
 	mle := ratioMLE(strata)
 	l, ok := edge(mle, -1, func(x float64) float64 {
@@ -205,14 +205,20 @@ func RatioEstimate(strata []RatioCount) (float64, bool) {
 
 // edge finds the place nearest to from, in the direction dir, where f becomes
 // at least zero, f being negative near from and rising away from it. It
-// answers a place where f ≥ 0, within 0.005 of the crossing; false when f
+// answers a place where f ≥ 0, within 0.01 of the crossing; false when f
 // stays negative as far as 12 away (a factor of 160 000).
 func edge(from, dir float64, f func(float64) float64) (float64, bool) {
 	step, near, far := 0.1, from, from
 	fn, ff := f(near), 0.0
-	if fn >= 0 {
-		return from, true // the estimate itself: nothing lies nearer
+	// from is an estimate; where even it is proven the crossing lies behind it.
+	for ; fn >= 0; step *= 2 {
+		if step > 12 {
+			return near, true
+		}
+		near = from - dir*step
+		fn = f(near)
 	}
+	from, step = near, 0.1
 	for {
 		far = near + dir*step
 		if ff = f(far); ff >= 0 {
@@ -224,7 +230,7 @@ func edge(from, dir float64, f func(float64) float64) (float64, bool) {
 		near, fn = far, ff
 		step *= 2
 	}
-	for i := 0; i < 40 && math.Abs(far-near) > 0.005; i++ {
+	for i := 0; i < 40 && math.Abs(far-near) > 0.01; i++ {
 		// Regula falsi, kept off the ends so that each round at least
 		// shrinks the bracket by a tenth.
 		t := fn / (fn - ff)

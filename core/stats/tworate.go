@@ -79,7 +79,7 @@ func twoRateMixture(l Line, strata []TwoRate) mixture {
 	from, to := max(mid-baseUsed, -end), min(mid+baseUsed, end)
 	all := (2*end + 1) * float64(len(lineGrid))
 
-	var m mixture
+	m := mixture{wide: true}
 	m.coef = make([][]counts, len(strata))
 	sign := 1.0
 	if !l.Above {
@@ -124,10 +124,12 @@ func project(l Line, pi, qc, qb float64) (pb, pc float64) {
 	// The objective is convex; its derivative's sign is bisected, with Newton
 	// steps while they stay inside.
 	x := min(max(qb, lo), hi)
-	for i := 0; i < 60 && hi-lo > 1e-12; i++ {
+	for i := 0; i < 200 && math.Nextafter(lo, hi) < hi; i++ {
 		y := float64(l.A*x) + l.D
 		vb, vc := x*(1-x), y*(1-y)
 		d := float64((1-pi)*((x-qb)/vb)) + float64(float64(pi*l.A)*((y-qc)/vc))
+		// The slope left over is what an observation's expected ratio may
+		// exceed one by, so it decides when to stop.
 		if math.Abs(d) < 1e-10 {
 			break
 		}
@@ -139,11 +141,10 @@ func project(l Line, pi, qc, qb float64) (pb, pc float64) {
 		// Expected second derivative.
 		h := (1-pi)/vb + float64(float64(pi*l.A)*l.A)/vc
 		next := x - d/h
-		if !(next > lo && next < hi) {
-			next = (lo + hi) / 2
-		}
-		if math.Abs(next-x) < 1e-13 {
-			break
+		if !(next > lo && next < hi) || i%4 == 3 {
+			// Near the square's edge the curvature is so great that Newton
+			// creeps; halving now and then always arrives.
+			next = lo + (hi-lo)/2
 		}
 		x = next
 	}
