@@ -76,11 +76,11 @@ func setAlias(t *tx, want fairlead.Alias) (Applied, error) {
 		return Applied{}, err
 	}
 	if ok {
-		if err := guard("the alias "+want.Meta.Name, have.Meta, want.Meta.Revision, "it names "+have.Spec.Version); err != nil {
-			return Applied{}, err
-		}
 		if have.Spec == want.Spec && same(have.Meta.Labels, want.Meta.Labels) {
 			return aliases.unchanged(have.Meta.Name), nil
+		}
+		if err := guard("the alias "+want.Meta.Name, have.Meta, want.Meta.Revision, "it names "+have.Spec.Version); err != nil {
+			return Applied{}, err
 		}
 	}
 	want.Meta.Created = have.Meta.Created

@@ -1,12 +1,15 @@
 package op
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"reflect"
 	"slices"
+	"strconv"
+	"strings"
 
 	"fairlead.dev"
 	"fairlead.dev/core/strategy"
@@ -66,22 +69,28 @@ var Apply = Op[ApplyIn, ApplyOut]{Name: "apply", Method: http.MethodPost, Path: 
 		}
 		err := run(ctx, d, func(t *tx) error {
 			out.Applied = make([]Applied, len(docs))
-			var faults []fairlead.Fault
+			faults := make([][]fairlead.Fault, len(docs))
+			var codes []fairlead.Code
 			for _, i := range inOrder(docs) {
-				m := docs[i]
-				a, err := m.set(t)
-				switch code := fairlead.CodeOf(err); {
-				case err == nil:
-					out.Applied[i] = a
-				case code == fairlead.Internal || code == fairlead.Unavailable || code == fairlead.Timeout || code == "":
-					return err
-				case len(docs) == 1 && code != fairlead.Invalid:
-					return err // keeps its own code
+				a, err := docs[i].set(t)
+				out.Applied[i] = a
+				switch code := fairlead.CodeOf(err); code {
+				case "":
+				case fairlead.Internal, fairlead.Unavailable, fairlead.Timeout, fairlead.Corrupt:
+					return err // no fault of the documents
 				default:
-					faults = append(faults, m.faultsOf(err)...)
+					faults[i] = docs[i].faultsOf(err)
+					codes = append(codes, code)
 				}
 			}
-			return fairlead.Faulty("nothing was applied: the documents do not fit what is there", faults)
+			if len(codes) == 0 {
+				return nil
+			}
+			e := &fairlead.Error{Code: codes[0], Message: "nothing was applied: it does not fit what is there", Faults: slices.Concat(faults...)}
+			if slices.ContainsFunc(codes, func(c fairlead.Code) bool { return c != codes[0] }) {
+				e.Code = fairlead.Invalid
+			}
+			return e
 		})
 		return out, err
 	}}
@@ -156,15 +165,15 @@ func readAll(files []Manifest) ([]read, []fairlead.Fault) {
 func readOne(doc strict.Document) (read, []fairlead.Fault) {
 	switch kind := doc.Text("kind"); kind {
 	case fairlead.KindModel:
-		return readAs(doc, kind, checkModel, setModel, func(v *fairlead.Model) fairlead.Meta { return v.Meta })
+		return readAs(doc, models, checkModel, setModel)
 	case fairlead.KindAlias:
-		return readAs(doc, kind, checkAlias, setAlias, func(v *fairlead.Alias) fairlead.Meta { return v.Meta })
+		return readAs(doc, aliases, checkAlias, setAlias)
 	case fairlead.KindTarget:
-		return readAs(doc, kind, checkTarget, setTarget, func(v *fairlead.Target) fairlead.Meta { return v.Meta })
+		return readAs(doc, targets, checkTarget, setTarget)
 	case fairlead.KindEndpoint:
-		return readAs(doc, kind, checkEndpoint, setEndpoint, func(v *fairlead.Endpoint) fairlead.Meta { return v.Meta })
+		return readAs(doc, endpoints, checkEndpoint, setEndpoint)
 	case fairlead.KindRelease:
-		return readAs(doc, kind, checkRelease, setRelease, func(v *fairlead.Release) fairlead.Meta { return v.Meta })
+		return readAs(doc, releases, checkRelease, setRelease)
 	case fairlead.KindVersion, fairlead.KindToken:
 		verb := map[string]string{fairlead.KindVersion: "version register", fairlead.KindToken: "token create"}[kind]
 		return read{}, doc.Place([]fairlead.Fault{{Path: "/kind", Message: "a " + kind + " is not applied; use " + verb, Got: kind, Known: applyKinds}})
@@ -175,19 +184,41 @@ func readOne(doc strict.Document) (read, []fairlead.Fault) {
 	}
 }
 
-func readAs[T any](doc strict.Document, kind string, check func(T) []fairlead.Fault, set func(*tx, T) (Applied, error), meta func(*T) fairlead.Meta) (read, []fairlead.Fault) {
+func readAs[T any](doc strict.Document, n noun[T], check func(T) []fairlead.Fault, set func(*tx, T) (Applied, error)) (read, []fairlead.Fault) {
 	var v T
 	faults := doc.Decode(&v, unions())
-	if len(faults) == 0 {
-		faults = doc.Place(check(v))
-	}
-	m := meta(&v)
+	_, m := n.meta(&v)
+	// What stands in the right form is checked even when other parts do not.
+	further := check(v)
 	for k, s := range m.Labels {
 		if len(k) > 63 || len(s) > 255 {
-			faults = append(faults, doc.Place([]fairlead.Fault{{Path: "/metadata/labels/" + k, Message: "too long", Want: "a key of at most 63 bytes and a value of at most 255"}})...)
+			further = append(further, fairlead.Fault{Path: "/metadata/labels/" + k, Message: "too long", Want: "a key of at most 63 bytes and a value of at most 255"})
 		}
 	}
-	return read{doc: doc, kind: kind, name: m.Name, set: func(t *tx) (Applied, error) { return set(t, v) }}, faults
+	// The revision is the server's to write, but a document that was read and
+	// is sent back with it is meant for the state that was read.
+	if text := doc.Text("metadata", "revision"); text != "" {
+		rev, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || rev < 0 {
+			further = append(further, fairlead.Fault{Path: "/metadata/revision", Message: "not a revision", Want: "the whole number that was read, or none"})
+		}
+		m.Revision = rev
+	}
+	decoded := len(faults)
+	for _, f := range doc.Place(further) {
+		if !slices.ContainsFunc(faults[:decoded], func(g fairlead.Fault) bool { return within(f.Path, g.Path) || within(g.Path, f.Path) }) {
+			faults = append(faults, f)
+		}
+	}
+	slices.SortStableFunc(faults, func(a, b fairlead.Fault) int {
+		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+	return read{doc: doc, kind: n.kind, name: m.Name, set: func(t *tx) (Applied, error) { return set(t, v) }}, faults
+}
+
+// within reports whether path is outer or inside it.
+func within(path, outer string) bool {
+	return path == outer || strings.HasPrefix(path, outer+"/")
 }
 
 // unions tells the decoder how a strategy is written.

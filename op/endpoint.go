@@ -44,9 +44,6 @@ func setEndpoint(t *tx, want fairlead.Endpoint) (Applied, error) {
 		t.effect(EffectRoute, want.Meta.Name)
 		return endpoints.writeAs(t, &want, false, fairlead.LedgerEntry{To: v.Meta.Name})
 	}
-	if err := guard("the endpoint "+want.Meta.Name, have.Meta, want.Meta.Revision, ""); err != nil {
-		return Applied{}, err
-	}
 	if want.Spec.Initial != have.Spec.Initial {
 		v, err := resolve(t, want.Spec.Initial)
 		if err != nil {
@@ -60,6 +57,9 @@ func setEndpoint(t *tx, want fairlead.Endpoint) (Applied, error) {
 	}
 	if same(have.Spec, want.Spec) && same(have.Meta.Labels, want.Meta.Labels) {
 		return endpoints.unchanged(have.Meta.Name), nil
+	}
+	if err := guard("the endpoint "+want.Meta.Name, have.Meta, want.Meta.Revision, ""); err != nil {
+		return Applied{}, err
 	}
 	// A key decides who belongs to which arm, a target where both run: changing
 	// either under a running release would spoil its evidence.

@@ -31,11 +31,11 @@ func setModel(t *tx, want fairlead.Model) (Applied, error) {
 		return Applied{}, err
 	}
 	if ok {
-		if err := guard("the model "+want.Meta.Name, have.Meta, want.Meta.Revision, ""); err != nil {
-			return Applied{}, err
-		}
 		if same(have.Spec, want.Spec) && same(have.Meta.Labels, want.Meta.Labels) {
 			return models.unchanged(have.Meta.Name), nil
+		}
+		if err := guard("the model "+want.Meta.Name, have.Meta, want.Meta.Revision, ""); err != nil {
+			return Applied{}, err
 		}
 		existing, err := versions.all(t.ctx, t.d, want.Meta.Name+"@", "", 0)
 		if err != nil {
@@ -46,6 +46,9 @@ func setModel(t *tx, want fairlead.Model) (Applied, error) {
 			for _, f := range checkSignature(want.Spec, v.Spec.Inputs, v.Spec.Outputs) {
 				f.Message = "the version " + v.Meta.Name + " differs: " + f.Message
 				faults = append(faults, f)
+			}
+			if len(faults) > 0 {
+				break // the others of the same shape would say the same
 			}
 		}
 		if err := fairlead.Faulty("the model's declared tensors do not fit its versions", faults); err != nil {

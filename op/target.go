@@ -38,11 +38,11 @@ func setTarget(t *tx, want fairlead.Target) (Applied, error) {
 		return Applied{}, err
 	}
 	if ok {
-		if err := guard("the target "+want.Meta.Name, have.Meta, want.Meta.Revision, ""); err != nil {
-			return Applied{}, err
-		}
 		if same(have.Spec, want.Spec) && same(have.Meta.Labels, want.Meta.Labels) {
 			return targets.unchanged(have.Meta.Name), nil
+		}
+		if err := guard("the target "+want.Meta.Name, have.Meta, want.Meta.Revision, ""); err != nil {
+			return Applied{}, err
 		}
 		list, err := endpoints.all(t.ctx, t.d, "", "", 0)
 		if err != nil {

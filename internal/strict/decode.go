@@ -72,6 +72,9 @@ var (
 	decimal  = regexp.MustCompile(`^[-+]?(0|[1-9][0-9]*)$`)
 )
 
+// coreTags are those of plain JSON, and of times, which YAML tells from text.
+var coreTags = []string{"!!str", "!!int", "!!float", "!!bool", "!!null", "!!timestamp", "!!map", "!!seq", "!!merge"}
+
 // value decodes n into v. Limits are kept here because every value passes.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, tag reflect.StructTag) {
 	at := n
@@ -90,7 +93,7 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, path string, tag reflect.
 		}
 		return
 	}
-	if n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+	if !slices.Contains(coreTags, n.Tag) {
 		d.fault(at, path, fairlead.Fault{Message: "unknown YAML tag", Got: n.Tag})
 		return
 	}
@@ -193,7 +196,11 @@ func (d *decoder) structure(n *yaml.Node, v reflect.Value, path string) {
 	}
 	for _, f := range fields {
 		if f.required && seen[f.name] == nil {
-			d.fault(n, path+"/"+escape(f.name), fairlead.Fault{Message: "missing", Want: want(f.typ, f.tag)})
+			missing := fairlead.Fault{Message: "missing", Want: want(f.typ, f.tag)}
+			if u, ok := d.unions[f.typ]; ok {
+				missing.Want, missing.Known = "a "+u.What, u.Known
+			}
+			d.fault(n, path+"/"+escape(f.name), missing)
 		}
 	}
 }
