@@ -17,10 +17,10 @@ export CGO_ENABLED = 1
 endif
 
 # One line for test and check, so that what one of them has run the other finds
-# in Go's test cache.
+# in Go's test cache (which -shuffle would switch off: see make shuffle).
 TESTS := $(GO) test $(RACE) -timeout 10m $(PKG)
 
-.PHONY: build help test check static arch fuzz demo bench bench-gates clean
+.PHONY: build help test check static arch shuffle fuzz demo bench bench-gates clean
 
 # Without cgo, so the binary runs on any Linux of its kind; its version is what
 # Go records of the commit, if there is a git checkout around it.
@@ -48,6 +48,9 @@ static: ## format, vet, staticcheck
 
 arch: ## the rules of the house
 	$(GO) test ./internal/arch
+
+shuffle: ## every test in random order, without the race detector
+	$(GO) test -shuffle=on $(PKG)
 
 fuzz: ## fuzz each target for FUZZTIME (5s if not given)
 	FUZZTIME=$(FUZZTIME) tools/fuzz.sh

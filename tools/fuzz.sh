@@ -10,5 +10,5 @@ grep -rEn --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*\(' . |
 	sort -u |
 	while read -r dir target; do
 		echo "fuzz $dir $target for $time"
-		$go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$dir"
+		$go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "./$dir" </dev/null
 	done
