@@ -1,9 +1,6 @@
 package gate
 
 import (
-	"math/bits"
-	"time"
-
 	"fairlead.dev"
 	"fairlead.dev/core/stats"
 )
@@ -49,14 +46,14 @@ func gather(windows []fairlead.Window) *evidence {
 	e := &evidence{dists: map[distKey]stats.Dist{}}
 	for i, w := range windows {
 		e.strata = append(e.strata, stratum{window: w, pi: share(w), c: w.Arms[fairlead.Candidate], b: w.Arms[fairlead.Incumbent]})
-		// Of the strata behind us a quarter of the starts suffices; leaving
-		// starts out is always sound.
-		every := 4
-		if i == len(windows)-1 {
-			every = 1
+		e.coarse = append(e.coarse, startsOf(i, w, coarseStep)...)
+		// Of the strata behind us a quarter of the starts suffices. Their
+		// stakes stay what they were; leaving starts out is always sound.
+		for j, m := range startsOf(i, w, 1) {
+			if i == len(windows)-1 || j%4 == 0 {
+				e.fine = append(e.fine, m)
+			}
 		}
-		e.fine = append(e.fine, startsOf(i, w, fineSlots, every)...)
-		e.coarse = append(e.coarse, startsOf(i, w, coarseSlots, 1)...)
 	}
 	return e
 }
@@ -76,55 +73,31 @@ func (e *evidence) dist(s int, candidate bool) stats.Dist {
 	return d
 }
 
-// slots is a schedule of start times within a stratum: first are the slots of
-// the first generation, unit long; each later generation is as long as all
-// before it and has half as many slots, so that the schedule has no end and
-// needs few marks.
-type slots struct {
-	first int64
-	unit  time.Duration
-}
-
-// Tests that need a pass over a histogram for each start use fewer starts.
-var (
-	fineSlots   = slots{64, time.Second}
-	coarseSlots = slots{4, 16 * time.Second}
-)
-
-// at gives the slot of an age and the slot's stake; all stakes sum to one.
-// They depend on the age alone, never on the data or on which marks were kept,
-// so marks may be thinned at will.
-func (s slots) at(age time.Duration) (slot int64, stake float64) {
-	n := max(int64(age/s.unit), 0)
-	if n < s.first {
-		return n, 0.5 / float64(s.first)
-	}
-	g := bits.Len64(uint64(n / s.first)) // generation 1, 2, …
-	length := int64(1) << g              // in units; wide slots as the generation's span is first·2^(g-1)
-	return int64(g)<<32 + n/length, 1 / float64((g+1)*(g+2)) / (float64(s.first) / 2)
-}
+// coarse tests use every coarseStep-th mark: those that need a pass over a
+// histogram for each start.
+const coarseStep = 4
 
 // startsOf gives a window's start times with their stakes. Half of the test's
 // stake lies on the very beginning; the other half is spread over strata (the
-// step with index i gets 1/((i+1)(i+2)) of it), and within a stratum a quarter
-// on its beginning, the rest on its marks. Of the marks, every n-th is used.
-func startsOf(i int, w fairlead.Window, s slots, n int) []mark {
+// step with index i gets 1/((i+1)(i+2)) of it, which needs no knowledge of how
+// many there will be), and within a stratum a quarter on its beginning, the
+// rest evenly on the MaxMarks marks that a stratum may ever have, or on every
+// n-th of them, each having n times the stake.
+//
+// Marks are taken by a schedule fixed beforehand, only appended, never thinned
+// or moved (loop/marks.go): with a stake given twice the mixture would no
+// longer be an e-process.
+func startsOf(i int, w fairlead.Window, n int) []mark {
 	step := max(i, w.Stratum.Step)
 	whole := 0.5 / (float64(step+1) * float64(step+2))
-	var out []mark
+	out := make([]mark, 0, 1+len(w.Marks)/n)
 	if i > 0 {
 		out = append(out, mark{start: stats.Start{Stratum: i, Stake: whole / 4}})
 	}
-	last := int64(-1)
-	for j := 0; j < len(w.Marks); j += n {
+	for j := n - 1; j < min(len(w.Marks), fairlead.MaxMarks); j += n {
 		m := &w.Marks[j]
-		slot, stake := s.at(m.At.Sub(w.Start))
-		if slot <= last {
-			continue // one mark a slot, or the stakes would sum to more than they may
-		}
-		last = slot
 		out = append(out, mark{
-			start: stats.Start{Stratum: i, Stake: whole * 0.75 * stake},
+			start: stats.Start{Stratum: i, Stake: whole * 0.75 * float64(n) / fairlead.MaxMarks},
 			c:     m.Arms[fairlead.Candidate], b: m.Arms[fairlead.Incumbent],
 		})
 	}
