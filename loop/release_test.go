@@ -157,7 +157,9 @@ func TestCrashAtEveryCommit(t *testing.T) {
 	run := func(t *testing.T, errorRate float64, at int, after bool) (*world, bool) {
 		w := newWorld(t, 2)
 		w.errors = errorRate
-		w.create(canary, errorGate(1))
+		g := errorGate(1)
+		g.OnUndecided = fairlead.OnPromote // few seconds, so few commits to die at
+		w.create(`{"steps":[{"weight":"5%","hold":"2s"},{"weight":"50%","samples":1000}]}`, g)
 		dying := &crashing{Store: w.store, left: at, after: after}
 		w.start(dying)
 		for range 600 {
@@ -198,6 +200,7 @@ func TestCrashAtEveryCommit(t *testing.T) {
 				}
 			}
 			if !crashed {
+				t.Logf("%d commits", at)
 				break
 			}
 		}

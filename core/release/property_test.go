@@ -1,6 +1,7 @@
 package release_test
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
@@ -31,13 +32,13 @@ func TestPromises(t *testing.T) {
 				before, seen := w.r, w.s
 				again := release.Step(before, seen, w.now)
 				n := w.step()
-				if d := cmp.Diff(n, again); d != "" {
-					t.Fatalf("not a function of its inputs: %s", d)
+				if !reflect.DeepEqual(n, again) {
+					t.Fatalf("not a function of its inputs: %s", cmp.Diff(n, again))
 				}
-				if changed := cmp.Diff(before, n.Release) != ""; changed != n.Changed || n.Changed != (n.Record != release.Record{}) {
+				if changed := !reflect.DeepEqual(before, n.Release); changed != n.Changed || n.Changed != (n.Record != release.Record{}) {
 					t.Fatalf("changed %v, says %v, record %+v", changed, n.Changed, n.Record)
 				}
-				if cmp.Diff(before.Commands, n.Release.Commands) != "" {
+				if !reflect.DeepEqual(before.Commands, n.Release.Commands) {
 					t.Fatal("commands were touched")
 				}
 				if !n.Changed {

@@ -55,7 +55,7 @@ var units = map[string]func(i int) string{
 }
 
 func TestBucketIsUniform(t *testing.T) {
-	const n = 400_000
+	const n = 200_000
 	for name, unit := range units {
 		cells := make([]int, fairlead.FullWeight)
 		for i := range n {
@@ -68,7 +68,7 @@ func TestBucketIsUniform(t *testing.T) {
 // The same unit under two salts, and the mirror's draw beside the arm's, must
 // be independent: their joint cells are uniform as well.
 func TestDrawsAreIndependent(t *testing.T) {
-	const n = 200_000
+	const n = 50_000
 	for name, unit := range units {
 		salts, mirror := make([]int, 400), make([]int, 20)
 		for i := range n {
