@@ -96,13 +96,19 @@ func (ep *endpoint) retireLocked(rt *compiled, strata []*stratum, now time.Time)
 			continue
 		}
 		over--
-		for k, s := range st.arms {
-			c := s.counts()
-			if was := ep.retired[k]; was != nil {
-				c = was.Add(c)
-			}
-			ep.retired[k] = &c
-		}
+		ep.foldLocked(st)
 		delete(ep.strata, st.key)
+	}
+}
+
+// foldLocked adds a stratum that is let go of to the totals, so that the
+// exposed counters never go back.
+func (ep *endpoint) foldLocked(st *stratum) {
+	for k, s := range st.arms {
+		c := s.counts()
+		if was := ep.retired[k]; was != nil {
+			c = was.Add(c)
+		}
+		ep.retired[k] = &c
 	}
 }

@@ -14,12 +14,12 @@ import (
 // Call is one inference, whatever brought it in.
 type Call struct {
 	Endpoint  string
-	Version   string // pins an arm by its version's name ("2") or reference; the router decides if empty
-	RequestID string // Request.ID, and then a new one, if empty
-	Key       string // the unit that stays with one arm; the request's id if empty
-	Request   *model.Request
-	Size      int64 // of the request in bytes, for the mirror's budget; 0 if unknown
-	Mirror    bool  // this is a mirrored copy already: no copies of it are made
+	Version   string         // pins an arm by its version's name ("2") or reference; the router decides if empty
+	RequestID string         // Request.ID, and then a new one, if empty
+	Key       string         // the unit that stays with one arm; the request's id if empty
+	Request   *model.Request // kept for mirrored copies: do not change it afterwards
+	Size      int64          // of the request in bytes, for the mirror's budget; 0 if unknown
+	Mirror    bool           // this is a mirrored copy already: no copies of it are made
 }
 
 // Answer says who answered. On an error the fields known by then are set.
@@ -27,9 +27,9 @@ type Answer struct {
 	RequestID string
 	Endpoint  string
 	Arm       string
-	Version   string // model@version
-	Revision  int64  // of the route that chose
-	Response  *model.Response
+	Version   string          // model@version
+	Revision  int64           // of the route that chose
+	Response  *model.Response // read only: copies may still be compared with it
 }
 
 // Reasons why a request came to no arm's account.

@@ -42,6 +42,8 @@ type journal struct {
 	file  *os.File
 	size  int64
 	seq   int64 // of file
+
+	failing bool // the last flush failed
 }
 
 const (
@@ -136,8 +138,14 @@ func (j *journal) feedback(id string, metrics []string) {
 func (j *journal) flush() {
 	j.io.Lock()
 	defer j.io.Unlock()
-	if err := j.flushLocked(); err != nil {
+	err := j.flushLocked()
+	was := j.failing
+	j.failing = err != nil
+	switch {
+	case err != nil && !was: // once, not at each of 20 attempts a second
 		j.log.Error("the decision journal could not be written; feedback for these answers will not survive a restart", "error", err)
+	case err == nil && was:
+		j.log.Info("the decision journal can be written again")
 	}
 }
 

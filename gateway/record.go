@@ -140,6 +140,9 @@ func (g *Gateway) stratumLocked(ep *endpoint, key fairlead.Stratum, weight, mirr
 	case st == nil || st.weight == 0 && st.mirror == 0 && weight+mirror > 0:
 		// The second case: the step's exposure came after its name. What the
 		// incumbent did alone before is no comparison; begin anew.
+		if st != nil {
+			ep.foldLocked(st)
+		}
 		st = &stratum{key: key, start: now, weight: weight, mirror: mirror, arms: map[[2]string]*armStats{}}
 		st.dirty.Store(true)
 		st.last.Store(now.UnixMicro())

@@ -57,6 +57,13 @@ func (b *fakeBus) Subscribe(topic string, f func(bus.Message)) (func(), error) {
 	return func() {}, nil
 }
 
+// down makes reports fail until down(nil).
+func (b *fakeBus) down(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.fail = err
+}
+
 func (b *fakeBus) route(t *testing.T, r fairlead.Route) {
 	t.Helper()
 	data, err := json.Marshal(r)
@@ -119,11 +126,11 @@ func TestRun(t *testing.T) {
 		r, n = b.last(t)
 		must(t, "trip told without waiting", []int{len(r.Trips), n - m}, "[1 1]")
 
-		b.fail = errors.New("the bus is down")
+		b.down(errors.New("the bus is down"))
 		_, _ = w.call("again")
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
-		b.fail = nil
+		b.down(nil)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
 

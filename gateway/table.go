@@ -106,7 +106,11 @@ func (g *Gateway) Apply(ctx context.Context, r fairlead.Route) error {
 	if old != nil {
 		old.drop(g)
 	}
-	return g.keepRoute(ep)
+	if err := g.keepRoute(ep); err != nil {
+		// It is in force all the same; only a restart would miss it.
+		g.log.Error("a route could not be kept on disk", "endpoint", ep.name, "error", err)
+	}
+	return nil
 }
 
 // prepare loads the arms' models.
