@@ -49,11 +49,10 @@ type Document struct {
 // the text itself is not YAML the faults say where, and the documents before
 // that place are given too.
 func Parse(file string, text []byte) ([]Document, []fairlead.Fault) {
-	docs, faults := parse(file, text)
-	if len(faults) > 0 {
-		return docs, faults
+	if f := checkCost(file, text, false); f != nil && len(text) <= MaxStream {
+		return nil, f
 	}
-	return docs, checkSizes(file, text, docs)
+	return parse(file, text)
 }
 
 func parse(file string, text []byte) ([]Document, []fairlead.Fault) {
@@ -61,9 +60,6 @@ func parse(file string, text []byte) ([]Document, []fairlead.Fault) {
 		return nil, []fairlead.Fault{{File: file, Message: "too large", Want: fmt.Sprintf("at most %d bytes", MaxStream), Got: fmt.Sprintf("%d bytes", len(text))}}
 	}
 	if f := checkText(file, text); f != nil {
-		return nil, f
-	}
-	if f := checkSyntaxCost(file, text); f != nil {
 		return nil, f
 	}
 	if json.Valid(text) {
@@ -110,6 +106,9 @@ func JSON(body []byte) (Document, []fairlead.Fault) {
 		}
 		return Document{}, []fairlead.Fault{f}
 	}
+	if f := checkCost("", body, true); f != nil {
+		return Document{}, f
+	}
 	docs, faults := parse("", body)
 	if len(faults) == 0 && len(docs) == 0 {
 		faults = []fairlead.Fault{{Message: "empty body", Want: "a JSON object"}}
@@ -139,55 +138,60 @@ func checkText(file string, text []byte) []fairlead.Fault {
 	return nil
 }
 
-// checkSyntaxCost refuses nesting so deep that only an attack has it, before
-// the parser builds it: flow brackets by count of the open ones (those inside
-// quotes may be counted too, which only makes the check stricter where a
-// string holds hundreds of opening brackets without closing ones).
-func checkSyntaxCost(file string, text []byte) []fairlead.Fault {
-	depth, line, col := 0, 1, 0
-	for _, b := range text {
+// checkCost refuses, before the parser builds anything, what only an attack
+// has: documents too large, nested too deep or with too many values. It looks
+// at bytes alone: the signs that begin a value are counted wherever they stand
+// (in JSON: outside of strings), so its bounds are wider than the decoder's,
+// which are exact.
+func checkCost(file string, text []byte, isJSON bool) []fairlead.Fault {
+	depth, signs, line, col, size := 0, 0, 1, 0, 0
+	fault := func(message, want string) []fairlead.Fault {
+		return []fairlead.Fault{{File: file, Line: line, Column: max(col, 1), Message: message, Want: want}}
+	}
+	quoted, escaped := false, false
+	for i, b := range text {
 		col++
-		switch b {
-		case '\n':
+		size++
+		switch {
+		case escaped:
+			escaped = false
+		case quoted && b == '\\':
+			escaped = true
+		case isJSON && b == '"':
+			quoted = !quoted
+		case quoted:
+		case b == '\n':
 			line, col = line+1, 0
-		case '[', '{':
-			if depth++; depth > 16*MaxDepth {
-				return []fairlead.Fault{{File: file, Line: line, Column: col, Message: "nested too deep", Want: fmt.Sprintf("at most %d levels", MaxDepth)}}
+			// A marker at the line's begin ends a document wherever it stands.
+			if marker(text[i+1:]) {
+				depth, signs, size = 0, 0, 0
 			}
-		case ']', '}':
+		case b == '[' || b == '{':
+			depth++
+			signs++
+		case b == ']' || b == '}':
 			depth = max(0, depth-1)
+		case b == ',' || b == ':' || b == '-' || b == '?':
+			signs++
+		}
+		switch {
+		case depth > 16*MaxDepth:
+			return fault("nested too deep", fmt.Sprintf("at most %d levels", MaxDepth))
+		case signs > 2*MaxNodes:
+			return fault("too many values", fmt.Sprintf("at most %d in one document", MaxNodes))
+		case size > MaxDocument && !isJSON:
+			return fault("document too large", fmt.Sprintf("at most %d bytes", MaxDocument))
 		}
 	}
 	return nil
 }
 
-func checkSizes(file string, text []byte, docs []Document) []fairlead.Fault {
-	if len(text) <= MaxDocument {
-		return nil
+// marker reports whether a line begins or ends a document.
+func marker(line []byte) bool {
+	if !bytes.HasPrefix(line, []byte("---")) && !bytes.HasPrefix(line, []byte("...")) {
+		return false
 	}
-	var faults []fairlead.Fault
-	starts := lineStarts(text)
-	for i, d := range docs {
-		end := len(text)
-		if i+1 < len(docs) {
-			end = starts[min(docs[i+1].line, len(starts))-1]
-		}
-		if size := end - starts[min(max(d.line, 1), len(starts))-1]; size > MaxDocument {
-			faults = append(faults, fairlead.Fault{File: file, Line: d.line, Column: 1, Message: "document too large",
-				Want: fmt.Sprintf("at most %d bytes", MaxDocument), Got: fmt.Sprintf("%d bytes", size)})
-		}
-	}
-	return faults
-}
-
-func lineStarts(text []byte) []int {
-	starts := []int{0}
-	for i, b := range text {
-		if b == '\n' {
-			starts = append(starts, i+1)
-		}
-	}
-	return starts
+	return len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0
 }
 
 func syntaxFault(file string, err error) fairlead.Fault {
