@@ -80,6 +80,9 @@ func TestVerdicts(t *testing.T) {
 		{"within points", fairlead.Gate{Metric: "error_rate", MaxIncrease: qty(0.01, "pp")}, []fairlead.Window{window(5000, errs(50, 5000), errs(50, 5000))}, pass, "less than +1 pp is proven"},
 		{"minSamples", fairlead.Gate{Metric: "error_rate", Max: qty(0.02, "%"), MinSamples: 500}, []fairlead.Window{window(500, errs(60, 400), errs(0, 0))}, open, "no verdict before 500 observations"},
 		{"two bounds, one broken", fairlead.Gate{Metric: "error_rate", Max: qty(0.5, "%"), MaxIncrease: qty(0.1, "%")}, []fairlead.Window{window(5000, errs(100, 1000), errs(10, 1000))}, fail, "more than +10 %"},
+		{"no error yet is no proof", fairlead.Gate{Metric: "error_rate", MaxIncrease: qty(0.01, "pp")}, []fairlead.Window{window(500, errs(0, 100), errs(3, 1900))}, open, ""},
+		{"never an error in either", fairlead.Gate{Metric: "error_rate", MaxIncrease: qty(0.01, "pp")}, []fairlead.Window{window(500, errs(0, 2000), errs(0, 38000))}, pass, ""},
+		{"no ratio without events", errorsUp, []fairlead.Window{window(500, errs(0, 2000), errs(0, 38000))}, open, "without a single event there is no ratio to judge"},
 
 		{"accuracy falls", fairlead.Gate{Metric: "accuracy", MaxDecrease: qty(0.02, "%")}, []fairlead.Window{window(1000, right(30, 50), right(428, 450))}, fail,
 			"30 of 50 labelled candidate answers were right (60.0 %) against 95.1 %: a drop of more than 2 % is proven"},

@@ -193,6 +193,9 @@ func ratioRate(q question, a answer, strata []stats.TwoRate, starts []stats.Star
 	if low <= 0 {
 		a.low = math.NaN() // nothing is proven on this side
 	}
+	if t := comparable(strata); t.Xc+t.Xb == 0 {
+		a.missing = "without a single event there is no ratio to judge; a bound in points (maxIncrease: 1pp) or on the candidate alone (max) can be judged"
+	}
 	return a
 }
 
@@ -208,7 +211,7 @@ func lineRate(q question, a answer, strata []stats.TwoRate, starts []stats.Start
 	pairs := make([]stats.Pair, len(strata))
 	for i, s := range strata {
 		if s.Pi > 0 && s.Pi < 1 {
-			pairs[i] = stats.Pair{Nc: s.Nc, Sc: float64(s.Xc), Qc: float64(s.Xc), Nb: s.Nb, Sb: float64(s.Xb), Qb: float64(s.Xb)}
+			pairs[i] = s.Pair()
 		}
 	}
 	a.estimate, a.low, a.high = contrastInterval(q, pairs, math.Ln2)

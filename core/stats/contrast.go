@@ -9,18 +9,24 @@ type Pair struct {
 	Sc, Qc float64
 	Nb     int64
 	Sb, Qb float64
+	// Binary says that all values are 0 or 1. Then the test waits for
+	// contrastMinEvents of either in each arm: an arm without an event has no
+	// spread, which is no sign of certainty.
+	Binary bool
 }
 
 func (p Pair) sub(q Pair) Pair {
-	return Pair{p.Nc - q.Nc, p.Sc - q.Sc, p.Qc - q.Qc, p.Nb - q.Nb, p.Sb - q.Sb, p.Qb - q.Qb}
+	return Pair{p.Nc - q.Nc, p.Sc - q.Sc, p.Qc - q.Qc, p.Nb - q.Nb, p.Sb - q.Sb, p.Qb - q.Qb, p.Binary}
 }
 
 // The asymptotic test is not exact, so it does not begin before the normal
 // approximation has something to stand on.
 const (
-	contrastMinArm   = 20
-	contrastMinTotal = 100
-	contrastPlanned  = 2000 // observations at which it is sharpest (N*)
+	contrastMinArm    = 20
+	contrastMinTotal  = 100
+	contrastMinEvents = 10
+	contrastLent      = 500
+	contrastPlanned   = 2000 // observations at which it is sharpest (N*)
 )
 
 // contrastRho is the mixture's precision for N* at level 0.05, one-sided.
@@ -103,6 +109,8 @@ func ContrastStarts(l Line, strata []Pair, starts []Start, at []Pair) float64 {
 type contrast struct {
 	w, wd, wwv float64 // Σ weight, Σ weight·contrast, Σ weight²·variance
 	n, nc, nb  float64
+	sc, sb     float64 // sums, events where the values are binary
+	binary     bool
 }
 
 func (c *contrast) add(l Line, p Pair) {
@@ -111,12 +119,12 @@ func (c *contrast) add(l Line, p Pair) {
 		return
 	}
 	mc := p.Sc / nc
-	vc := variance(nc, p.Sc, p.Qc) / nc
-	d, v, w, n := mc-l.D, vc, nc, nc
+	vc := variance(nc, p.Sc, p.Qc)
+	d, v, w, n := mc-l.D, vc/nc, nc, nc
 	if l.A != 0 {
-		mb := p.Sb / nb
+		mb, vb := p.Sb/nb, variance(nb, p.Sb, p.Qb)
 		d -= float64(l.A * mb)
-		v += float64(float64(l.A*l.A) * (variance(nb, p.Sb, p.Qb) / nb))
+		v = max(vc, lend(nc, vc, vb))/nc + float64(float64(l.A*l.A)*(max(vb, lend(nb, vb, vc))/nb))
 		w = nc * nb / (nc + nb)
 		n = nc + nb
 	}
@@ -126,6 +134,9 @@ func (c *contrast) add(l Line, p Pair) {
 	c.n += n
 	c.nc += nc
 	c.nb += nb
+	c.sc += p.Sc
+	c.sb += p.Sb
+	c.binary = c.binary || p.Binary
 }
 
 // variance is that of one observation; never negative.
@@ -136,10 +147,20 @@ func variance(n, sum, sum2 float64) float64 {
 	return max((sum2-float64(sum*m))/(n-1), 1e-6*(sum2/n))
 }
 
+// lend is an arm's variance with contrastLent observations of the other arm's
+// lent to it. An arm that has not met the rare large value yet (no purchase
+// among the first hundred) looks more certain than it is.
+func lend(n, own, other float64) float64 {
+	return (float64(n*own) + float64(contrastLent*other)) / (n + contrastLent)
+}
+
 // estimate gives the contrast, its standard error, and whether there is enough
 // to judge by.
 func (c *contrast) estimate(l Line) (d, se float64, ok bool) {
 	if c.nc < contrastMinArm || (l.A != 0 && c.nb < contrastMinArm) || c.n < contrastMinTotal {
+		return 0, 0, false
+	}
+	if c.binary && (min(c.sc, c.nc-c.sc) < contrastMinEvents || l.A != 0 && min(c.sb, c.nb-c.sb) < contrastMinEvents) {
 		return 0, 0, false
 	}
 	d, se = c.wd/c.w, math.Sqrt(c.wwv)/c.w

@@ -225,7 +225,7 @@ func TestLateStart(t *testing.T) {
 // Looking at every moment must not cost more than alpha: a few thousand small
 // worlds without harm, judged after each batch.
 func TestFalseAlarmsStayBelowAlpha(t *testing.T) {
-	const worlds, looks = 300, 40
+	const worlds, looks = 200, 40
 	line := math.Log(20)
 	binom := func(r *rand.Rand, n int, p float64) (x int64) {
 		for range n {
@@ -252,18 +252,42 @@ func TestFalseAlarmsStayBelowAlpha(t *testing.T) {
 			return stats.NewQuantileTest(0.9).HarmLogE(stats.NewDist(h[0]), stats.NewDist(h[1]), stats.Shift{})
 		},
 	}
+	// Wrong proofs of safety: the candidate stands exactly on the bound.
+	line2 := stats.Line{A: 1, D: -0.02}
 	alarms := map[string]int{}
 	for w := range worlds {
 		r := rand.New(rand.NewPCG(7, uint64(w)))
 		c := stats.TwoRate{Pi: 0.5}
 		h := [2]map[int32]int64{{}, {}}
 		rung := map[string]bool{}
+		u := stats.TwoRate{Pi: 0.1}
+		var rare stats.Pair
 		for range looks {
 			c.Xc, c.Nc = c.Xc+binom(r, 20, 0.1), c.Nc+20
 			c.Xb, c.Nb = c.Xb+binom(r, 20, 0.1), c.Nb+20
 			for a := range h {
 				for range 20 {
 					h[a][stats.Bucket(0.1+0.1*r.ExpFloat64())]++
+				}
+			}
+			u.Xc, u.Nc = u.Xc+binom(r, 10, 0.01), u.Nc+10
+			u.Xb, u.Nb = u.Xb+binom(r, 90, 0.03), u.Nb+90
+			if !rung["wrong pass"] && stats.TwoRateLogE(line2, []stats.TwoRate{u}) >= line {
+				rung["wrong pass"] = true
+				alarms["wrong pass"]++
+			}
+			// A rare large value, the same in both arms.
+			rare.Nc, rare.Nb = rare.Nc+10, rare.Nb+90
+			for range binom(r, 10, 0.02) {
+				rare.Sc, rare.Qc = rare.Sc+50, rare.Qc+2500
+			}
+			for range binom(r, 90, 0.02) {
+				rare.Sb, rare.Qb = rare.Sb+50, rare.Qb+2500
+			}
+			for name, l := range map[string]stats.Line{"rare value, down": {A: 1}, "rare value, up": {A: 1, Above: true}} {
+				if !rung[name] && stats.ContrastLogE(l, []stats.Pair{rare}) >= line {
+					rung[name] = true
+					alarms[name]++
 				}
 			}
 			for name, test := range tests {

@@ -14,8 +14,9 @@ func (t TwoRate) counts() counts {
 	return counts{float64(t.Xc), float64(t.Nc - t.Xc), float64(t.Xb), float64(t.Nb - t.Xb)}
 }
 
-func (t TwoRate) pair() Pair {
-	return Pair{Nc: t.Nc, Sc: float64(t.Xc), Qc: float64(t.Xc), Nb: t.Nb, Sb: float64(t.Xb), Qb: float64(t.Xb)}
+// Pair is the stratum as the contrast takes it.
+func (t TwoRate) Pair() Pair {
+	return Pair{Nc: t.Nc, Sc: float64(t.Xc), Qc: float64(t.Xc), Nb: t.Nb, Sb: float64(t.Xb), Qb: float64(t.Xb), Binary: true}
 }
 
 // Line is a bound on the candidate's value that moves with the baseline's:
@@ -30,7 +31,7 @@ type Line struct {
 // offsets of the candidate's log odds from the line.
 const (
 	baseStep = 0.5
-	baseEnd  = 6.0
+	baseEnd  = 8.0
 	baseUsed = 3 // grid points on each side of the observed rate
 )
 
@@ -48,10 +49,10 @@ func TwoRateStarts(l Line, strata []TwoRate, starts []Start, at []TwoRate) float
 	now, past := make([]counts, len(strata)), make([]counts, len(at))
 	pairs, pastPairs := make([]Pair, len(strata)), make([]Pair, len(at))
 	for s, t := range strata {
-		now[s], pairs[s] = t.counts(), t.pair()
+		now[s], pairs[s] = t.counts(), t.Pair()
 	}
 	for i, t := range at {
-		past[i], pastPairs[i] = t.counts(), t.pair()
+		past[i], pastPairs[i] = t.counts(), t.Pair()
 	}
 	exact := twoRateMixture(l, strata).logEStarts(now, starts, past)
 	return LogMean(exact, ContrastStarts(l, pairs, starts, pastPairs))
@@ -61,7 +62,7 @@ func TwoRateStarts(l Line, strata []TwoRate, starts []Start, at []TwoRate) float
 func TwoRateLogE(l Line, strata []TwoRate) float64 {
 	now, pairs := make([]counts, len(strata)), make([]Pair, len(strata))
 	for s, t := range strata {
-		now[s], pairs[s] = t.counts(), t.pair()
+		now[s], pairs[s] = t.counts(), t.Pair()
 	}
 	return LogMean(twoRateMixture(l, strata).logE(now), ContrastLogE(l, pairs))
 }
@@ -76,6 +77,7 @@ func twoRateMixture(l Line, strata []TwoRate) mixture {
 	}
 	mid := math.Round((math.Log(float64(xb)+0.5) - math.Log(float64(nb-xb)+0.5)) / baseStep)
 	const end = baseEnd / baseStep
+	mid = min(max(mid, -end), end)
 	from, to := max(mid-baseUsed, -end), min(mid+baseUsed, end)
 	all := (2*end + 1) * float64(len(lineGrid))
 

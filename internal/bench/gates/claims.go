@@ -45,7 +45,7 @@ func ends(o fairlead.Outcome, gates ...fairlead.Gate) func([]fairlead.Window) bo
 func zTest(w []fairlead.Window) bool {
 	var c, b fairlead.Counts
 	for _, s := range w {
-		c, b = c.Add(s.Arms[fairlead.Candidate]), b.Add(s.Arms[fairlead.Incumbent])
+		c, b = plus(c, s.Arms[fairlead.Candidate]), plus(b, s.Arms[fairlead.Incumbent])
 	}
 	nc, nb := float64(c.Requests), float64(b.Requests)
 	p := float64(c.Errors+b.Errors) / (nc + nb)

@@ -55,8 +55,8 @@ func (w world) play(seed uint64, judge func([]fairlead.Window) bool) (requests i
 				nc = int64(s.total) / 2 // "n requests per arm"
 			}
 			before := c
-			c = c.Add(w.arm(rnd, nc, pc, w.slow.factor, w.right.candidate))
-			b = b.Add(w.arm(rnd, int64(s.total)-nc, pb, 1, w.right.incumbent))
+			c = plus(c, w.arm(rnd, nc, pc, w.slow.factor, w.right.candidate))
+			b = plus(b, w.arm(rnd, int64(s.total)-nc, pb, 1, w.right.incumbent))
 			requests += c.Requests - before.Requests
 			now = now.Add(lookEvery)
 			look++
@@ -71,6 +71,17 @@ func (w world) play(seed uint64, judge func([]fairlead.Window) bool) (requests i
 		}
 	}
 	return requests, false
+}
+
+// plus is c.Add(d) without its maps where there is nothing to put in them; most
+// worlds count requests and errors alone.
+func plus(c, d fairlead.Counts) fairlead.Counts {
+	if len(d.Latency)+len(d.Metrics) > 0 {
+		return c.Add(d)
+	}
+	c.Requests += d.Requests
+	c.Errors += d.Errors
+	return c
 }
 
 // arm makes one arm's counters for n requests.
