@@ -123,6 +123,8 @@ func TestRows(t *testing.T) {
 			"begin in-force promote in-force", "Guarding 5/5 100%", fairlead.ReasonPromoted, "in full by managers"},
 		{"promoting does not skip another's approval", "canary", canary, fairlead.OnExtend, []do{after(0), cmd("full", "bob", "operator")},
 			"begin in-force ignore", "Progressing 1/5 0% mirror 50%", fairlead.ReasonSteps, ""},
+		{"nor does promoting by one step", "canary", canary, fairlead.OnExtend, []do{after(0), cmd("promote", "a"), cmd("promote", "a"), cmd("promote", "bob", "operator"), after(time.Minute), cmd("promote", "bob", "operator")},
+			"begin in-force step in-force step in-force ignore ask ignore", "Paused 3/5 20%", fairlead.ReasonApproval, ""},
 		{"aborted before it began", "canary", canary, "", []do{cmd("abort", "ann")}, "abort turned-back", "Degraded 0/0 0%", fairlead.ReasonAborted, "Aborted by ann"},
 		{"aborted", "canary", canary, "", []do{after(0), gateways(2, 1, ""), cmd("abort", "ann")}, "begin in-force abort", "RollingBack 1/5 0%", fairlead.ReasonAborted, ""},
 		{"a dead gateway does not keep the rollback open", "canary", canary, "", []do{after(0), gateways(0, 0, ""), cmd("abort", "ann"), after(15 * time.Second)},
