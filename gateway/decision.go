@@ -34,21 +34,22 @@ type value struct {
 // index finds decisions by request id. It is bounded: the oldest make room.
 type index struct {
 	seed   maphash.Seed
+	limit  int // of each shard
 	shards [16]indexShard
 }
 
 type indexShard struct {
 	mu   sync.Mutex
 	byID map[string]*decision // guarded by mu
-	ring []*decision          // in order of arrival; guarded by mu
+	ring []*decision          // in order of arrival, from next on once full; guarded by mu
 	next int
 }
 
 func newIndex(limit int) *index {
 	x := &index{seed: maphash.MakeSeed()}
+	x.limit = max(1, limit/len(x.shards))
 	for i := range x.shards {
 		x.shards[i].byID = map[string]*decision{}
-		x.shards[i].ring = make([]*decision, 0, max(1, limit/len(x.shards)))
 	}
 	return x
 }
@@ -64,7 +65,7 @@ func (x *index) put(d *decision) {
 	s := x.shard(d.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.ring) < cap(s.ring) {
+	if len(s.ring) < x.limit {
 		s.ring = append(s.ring, d)
 	} else {
 		if old := s.ring[s.next]; s.byID[old.id] == old {
