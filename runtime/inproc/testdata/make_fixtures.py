@@ -63,7 +63,7 @@ def sklearn_models():
     from sklearn.decomposition import PCA
     from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import make_pipeline, make_union
-    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, GradientBoostingClassifier, GradientBoostingRegressor, HistGradientBoostingClassifier, ExtraTreesClassifier, IsolationForest
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor, GradientBoostingClassifier, GradientBoostingRegressor, ExtraTreesClassifier, IsolationForest
     from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
     from sklearn.neural_network import MLPClassifier, MLPRegressor
     from sklearn.svm import SVC, SVR, LinearSVC
@@ -106,10 +106,9 @@ def sklearn_models():
     put("gbm", GradientBoostingClassifier(n_estimators=8, random_state=0), X, y, Q, nz)
     put("gbm_binary", GradientBoostingClassifier(n_estimators=8, random_state=0), X, b, Q, nz)
     put("gbm_regression", GradientBoostingRegressor(n_estimators=15, random_state=0), RX, ry, RX[::9])
-    put("hist_gbm", HistGradientBoostingClassifier(max_iter=6, random_state=0), X, y, Q, nz)
-    put("mlp_digits", MLPClassifier((32,), random_state=0, max_iter=60), D, dy, DQ, nz)
-    put("mlp_binary", MLPClassifier((16, 8), activation="tanh", random_state=0, max_iter=200), X, b, Q, nz)
-    put("mlp_regression", MLPRegressor((16,), activation="logistic", random_state=0, max_iter=300), RX, ry, RX[::9])
+    put("mlp_digits", MLPClassifier(hidden_layer_sizes=(32,), random_state=0, max_iter=60), D, dy, DQ, nz)
+    put("mlp_binary", MLPClassifier(hidden_layer_sizes=(16, 8), activation="tanh", random_state=0, max_iter=200), X, b, Q, nz)
+    put("mlp_regression", MLPRegressor(hidden_layer_sizes=(16,), activation="logistic", random_state=0, max_iter=300), RX, ry, RX[::9])
     put("svc_rbf", SVC(), X, y, Q, nz)
     put("svc_proba", SVC(probability=True, random_state=0), X, y, Q, nz)
     put("svc_binary_poly", SVC(kernel="poly", degree=2, coef0=1), X, b, Q, nz)
@@ -118,7 +117,7 @@ def sklearn_models():
     put("linear_svc", LinearSVC(random_state=0), X, y, Q)
     put("naive_bayes", GaussianNB(), X, y, Q, nz)
     put("kmeans", KMeans(3, n_init=2, random_state=0), X, y, Q)
-    put("isolation_forest", IsolationForest(6, max_samples=32, random_state=0), X, y, Q, target_opset={"": 18, "ai.onnx.ml": 3})
+    put("isolation_forest", IsolationForest(n_estimators=6, max_samples=32, random_state=0), X, y, Q, target_opset={"": 18, "ai.onnx.ml": 3})
     put("knn_cdist", KNeighborsClassifier(3), X[::3], y[::3], Q, {"zipmap": False, "optim": "cdist"})
 
     XN = X.copy()
@@ -133,9 +132,6 @@ def sklearn_models():
 
     ct = ColumnTransformer([("num", StandardScaler(), [0, 1]), ("mm", MinMaxScaler(), [2, 3])])
     put("columns", make_pipeline(ct, RandomForestClassifier(4, max_depth=3, random_state=0)), X, y, Q, nz)
-    # Double inputs keep doubles through the trees.
-    m = RandomForestRegressor(5, max_depth=4, random_state=0).fit(RX, ry)
-    save_onnx("forest_double", to_onnx(m, RX[:1].astype(np.float64)), {"X": RX[::9].astype(np.float64)})
     m = DecisionTreeClassifier(max_depth=3, random_state=0).fit(X.astype(np.int64), y)
     save_onnx("tree_ints", to_onnx(m, X[:1].astype(np.int64), options={id(m): nz}), {"X": Q.astype(np.int64)})
 
@@ -331,7 +327,7 @@ def maths(f, n):
         [("x", T.FLOAT, ["n", 4])], [(o, T.FLOAT, None) for o in ["d", "e", "g", "p", "s1", "q"]], {}, {"x": f(3, 4)}, opset=9)
     net("new_opset", [n("Gelu", ["x"], ["a"]), n("Gelu", ["x"], ["b"], approximate="tanh"), n("ReduceMean", ["x", "axes"], ["c"]), n("ReduceMax", ["x", "axes"], ["d"], keepdims=0),
                       n("Split", ["x"], ["s0", "s1", "s2"], axis=1, num_outputs=3)],
-        [("x", T.FLOAT, ["n", 4])], [(o, T.FLOAT, None) for o in ["a", "b", "c", "d", "s0", "s2"]], {"axes": np.array([1])}, {"x": f(3, 4)}, opset=20)
+        [("x", T.FLOAT, ["n", 5])], [(o, T.FLOAT, None) for o in ["a", "b", "c", "d", "s0", "s2"]], {"axes": np.array([1])}, {"x": f(3, 5)}, opset=20)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,215 @@
+package inproc_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fairlead.dev"
+	"fairlead.dev/runtime"
+	"fairlead.dev/runtime/inproc"
+)
+
+// blob is a Source over bytes in memory.
+type blob struct {
+	format string
+	data   []byte
+}
+
+func (b blob) Artifact() fairlead.Artifact {
+	return fairlead.Artifact{Format: b.format, Size: int64(len(b.data))}
+}
+
+func (b blob) Open(context.Context, string) (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(b.data)), nil
+}
+
+func mustRead(t testing.TB, name string) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func mustLoad(t testing.TB, name string) runtime.Model {
+	t.Helper()
+	b := mustRead(t, name)
+	m, err := inproc.New(inproc.Config{}).Load(context.Background(), blob{inproc.Detect(name, b), b}, fairlead.TargetSpec{})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return m
+}
+
+type goldenTensor struct {
+	Name, Datatype string
+	Shape          []int64
+	Data           json.RawMessage
+}
+
+type goldenFile struct{ Inputs, Outputs []goldenTensor }
+
+func mustGolden(t testing.TB, name string) (in, out []runtime.Tensor) {
+	t.Helper()
+	var g goldenFile
+	if err := json.Unmarshal(mustRead(t, name+".golden"), &g); err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range g.Inputs {
+		in = append(in, x.tensor(t))
+	}
+	for _, x := range g.Outputs {
+		out = append(out, x.tensor(t))
+	}
+	return in, out
+}
+
+func (g goldenTensor) tensor(t testing.TB) runtime.Tensor {
+	t.Helper()
+	r := runtime.Tensor{Name: g.Name, Datatype: g.Datatype, Shape: g.Shape}
+	read := func(to any) {
+		if err := json.Unmarshal(g.Data, to); err != nil {
+			t.Fatal(err)
+		}
+	}
+	switch g.Datatype {
+	case "FP32", "FP64":
+		var v []*float64
+		read(&v)
+		d32, d64 := make([]float32, len(v)), make([]float64, len(v))
+		for i, p := range v {
+			d64[i] = math.NaN()
+			if p != nil {
+				d64[i] = *p
+			}
+			d32[i] = float32(d64[i])
+		}
+		r.Data = d64
+		if g.Datatype == "FP32" {
+			r.Data = d32
+		}
+	case "INT64":
+		var v []int64
+		read(&v)
+		r.Data = v
+	case "BOOL":
+		var v []bool
+		read(&v)
+		r.Data = v
+	case "BYTES":
+		var v []string
+		read(&v)
+		d := make([][]byte, len(v))
+		for i := range v {
+			d[i] = []byte(v[i])
+		}
+		r.Data = d
+	default:
+		t.Fatalf("datatype %s", g.Datatype)
+	}
+	return r
+}
+
+// looser is for fixtures whose authority itself is no better: it sums in
+// float32 where small differences of large numbers are taken.
+var looser = map[string]float64{
+	"kmeans":          5e-4, // the root of |x|² − 2xc + |c|²
+	"svc_binary_poly": 5e-5, // kernel values of several hundred that cancel
+}
+
+// near is tol relative, with a floor for numbers that should be about zero.
+func near(a, b, tol float64) bool {
+	if math.IsNaN(a) || math.IsNaN(b) {
+		return math.IsNaN(a) && math.IsNaN(b)
+	}
+	if math.IsInf(a, 0) || math.IsInf(b, 0) {
+		return a == b
+	}
+	return math.Abs(a-b) <= tol*math.Abs(b)+1e-6
+}
+
+func compare(t *testing.T, want, got runtime.Tensor, tol float64) {
+	t.Helper()
+	if got.Name != want.Name || got.Datatype != want.Datatype || runtime.ShapeText(got.Shape) != runtime.ShapeText(want.Shape) {
+		t.Errorf("output %s %s %v, want %s %s %v", got.Name, got.Datatype, got.Shape, want.Name, want.Datatype, want.Shape)
+		return
+	}
+	bad := 0
+	at := func(i int) (a, b float64) {
+		switch w := want.Data.(type) {
+		case []float32:
+			return float64(got.Data.([]float32)[i]), float64(w[i])
+		case []float64:
+			return got.Data.([]float64)[i], w[i]
+		}
+		return 0, 0
+	}
+	for i := range runtime.Elements(want.Shape) {
+		same := true
+		switch w := want.Data.(type) {
+		case []float32, []float64:
+			a, b := at(int(i))
+			same = near(a, b, tol)
+			if !same && bad < 4 {
+				t.Errorf("%s[%d] = %v, want %v", want.Name, i, a, b)
+			}
+		case []int64:
+			same = got.Data.([]int64)[i] == w[i]
+		case []bool:
+			same = got.Data.([]bool)[i] == w[i]
+		case [][]byte:
+			same = bytes.Equal(got.Data.([][]byte)[i], w[i])
+		}
+		if !same {
+			bad++
+		}
+	}
+	if bad > 0 {
+		t.Errorf("%s: %d of %d elements differ", want.Name, bad, runtime.Elements(want.Shape))
+	}
+}
+
+// TestParity compares every fixture with what ONNX Runtime, XGBoost and
+// LightGBM answered: all rows at once.
+func TestParity(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join("testdata", "*.golden"))
+	if len(files) < 60 {
+		t.Fatalf("%d fixtures", len(files))
+	}
+	for _, file := range files {
+		name := strings.TrimSuffix(filepath.Base(file), ".golden")
+		t.Run(name, func(t *testing.T) {
+			models, _ := filepath.Glob(filepath.Join("testdata", name+".*"))
+			var m runtime.Model
+			for _, f := range models {
+				if !strings.HasSuffix(f, ".golden") {
+					m = mustLoad(t, filepath.Base(f))
+				}
+			}
+			in, want := mustGolden(t, name)
+			for range 2 { // the second walks over used buffers
+				resp, err := m.Infer(context.Background(), &runtime.Request{Inputs: in})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(resp.Outputs) != len(want) {
+					t.Fatalf("%d outputs, want %d", len(resp.Outputs), len(want))
+				}
+				for i := range want {
+					compare(t, want[i], resp.Outputs[i], max(1e-5, looser[name]))
+					if spec := m.Signature().Outputs[i]; spec.Name != want[i].Name || spec.Datatype != want[i].Datatype || !runtime.FitsShape(spec.Shape, want[i].Shape) {
+						t.Errorf("signature says %+v", spec)
+					}
+				}
+			}
+		})
+	}
+}
