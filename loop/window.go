@@ -68,8 +68,8 @@ func (r *Runner) Report(_ context.Context, rep fairlead.GatewayReport) error {
 		h = &heard{dirty: true, windows: map[fairlead.Stratum]fairlead.Window{}}
 		in.gateways[rep.Gateway] = h
 		in.urgent = true
-	} else if rep.Seq < h.report.Seq {
-		return nil
+	} else if rep.Seq < h.report.Seq && rep.Revision <= h.report.Revision {
+		return nil // (an endpoint made anew counts from one again, under a newer route)
 	}
 	for _, w := range rep.Windows {
 		if w.Stratum.Release != "" { // evidence at rest is judged by nobody
