@@ -186,6 +186,20 @@ func TestLateHarmIsFoundByMarks(t *testing.T) {
 	}
 }
 
+// A gateway's counters that got lost after a mark was taken are no harm.
+func TestLostCountersAreNoEvidence(t *testing.T) {
+	w := window(5000, errs(5, 500), errs(0, 0))
+	w.Marks = []fairlead.Mark{{At: start.Add(time.Second), Arms: map[string]fairlead.Counts{
+		fairlead.Candidate: errs(3, 300), fairlead.Incumbent: errs(100000, 1000000)}}}
+	for _, v := range gate.JudgeAll([]fairlead.Gate{
+		{Metric: "error_rate", MaxIncrease: qty(0.5, "%")}, {Metric: "error_rate", MaxIncrease: qty(0.01, "pp")},
+	}, 0.05, []fairlead.Window{w}) {
+		if v.Outcome != fairlead.Undecided {
+			t.Errorf("%s: %s", v.Outcome, v.Reason)
+		}
+	}
+}
+
 func TestThreshold(t *testing.T) {
 	series := func(rates ...int64) fairlead.Window { // errors per 100 requests, each minute
 		var c, b fairlead.Counts

@@ -72,7 +72,7 @@ func JudgeAll(gates []fairlead.Gate, alpha float64, windows []fairlead.Window) [
 	lines := question{
 		ev:        gather(windows),
 		harmLine:  k - math.Log(gateShare*alpha),
-		guardLine: k - math.Log(guardShare*alpha),
+		guardLine: k - math.Log(guardShare*alpha/2), // used twice, see guard
 		safeLine:  -math.Log(alpha),
 	}
 	out := make([]fairlead.Verdict, len(gates))

@@ -5,10 +5,11 @@ import "math"
 // counts are up to four counters of one stratum; each test says what they are.
 type counts [4]float64
 
-// sub is c - d.
+// sub is c - d. Counters only grow; where they seem to have shrunk something
+// was lost, and what is lost is no evidence.
 func (c counts) sub(d counts) counts {
 	for i := range c {
-		c[i] -= d[i]
+		c[i] = max(c[i]-d[i], 0)
 	}
 	return c
 }
