@@ -76,6 +76,10 @@ func threshold(g fairlead.Gate, k kind, q question) fairlead.Verdict {
 			}
 		}
 	}
+	// Only the summaries are wanted, so the start times may stay away.
+	plain := *q.ev
+	plain.fine, plain.coarse = nil, nil
+	q.ev = &plain
 	a := k.judge(q)
 	v.Candidate, v.Incumbent = saneSummary(a.candidate), saneSummary(a.incumbent)
 	if made > 0 {
