@@ -184,6 +184,22 @@ func TestEveryVerbIsDescribedAndCallable(t *testing.T) {
 	if !strings.HasPrefix(doc.OpenAPI, "3.1") {
 		t.Errorf("OpenAPI %q", doc.OpenAPI)
 	}
+	var schemas struct {
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]json.RawMessage
+				Required   []string
+			}
+		}
+	}
+	getJSON(t, w, "/openapi.json", &schemas)
+	rel := schemas.Components.Schemas["ReleaseSpec"]
+	if s := fmt.Sprint(string(rel.Properties["strategy"])); !strings.Contains(s+string(mustJSON(t, schemas.Components.Schemas)), "canary") {
+		t.Errorf("strategies are not described: %s", s)
+	}
+	if !slices.Contains(rel.Required, "endpoint") || slices.Contains(rel.Required, "gates") {
+		t.Errorf("required: %v", rel.Required)
+	}
 	for _, v := range op.All() {
 		o, ok := doc.Paths[api.Prefix+v.Path][strings.ToLower(v.Method)]
 		if !ok || o.OperationID != api.OperationID(v) || o.Summary == "" {
@@ -215,6 +231,15 @@ func TestEveryVerbIsDescribedAndCallable(t *testing.T) {
 			t.Errorf("%s has no route: %v", v.Name, err)
 		}
 	}
+}
+
+func mustJSON(t *testing.T, v any) []byte {
+	t.Helper()
+	b, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 func getJSON(t *testing.T, w *world, path string, into any) {

@@ -98,8 +98,8 @@ func (h *handler) outer(next http.Handler) http.Handler {
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		secret, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
+		scheme, secret, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") {
 			h.fail(rec, r, fairlead.Errorf(fairlead.Unauthenticated, "no credentials; send Authorization: Bearer <token>"))
 			return
 		}

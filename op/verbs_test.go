@@ -287,8 +287,47 @@ func TestCommands(t *testing.T) {
 	}
 }
 
+// A promotion that ended well can be undone while it is the endpoint's latest
+// change; a release that was turned back can be tried again while the endpoint
+// is free.
+func TestUndoAndRetry(t *testing.T) {
+	w := running(t)
+	w.set("v2", func(r *fairlead.Release) { r.Status.Phase = fairlead.Healthy })
+	w.serve("digits@2", "v2")
+	must(t, op.ReleaseUndo, w, op.CommandIn{Name: "v2"})
+
+	w = running(t)
+	w.set("v2", func(r *fairlead.Release) { r.Status.Phase = fairlead.Healthy })
+	w.serve("digits@2", "v2")
+	w.serve("digits@3", "v3")
+	refused(t, op.ReleaseUndo, w, op.CommandIn{Name: "v2"}, fairlead.Conflict, "latest release", "is v3")
+
+	w = running(t)
+	w.set("v2", func(r *fairlead.Release) { r.Status.Phase = fairlead.Degraded })
+	w.free()
+	must(t, op.ReleaseCreate, w, op.ReleaseIn{Name: "v3", Spec: spec("digits@3")})
+	refused(t, op.ReleaseRetry, w, op.CommandIn{Name: "v2"}, fairlead.Conflict, "release v3 is moving")
+	w.free()
+	w.serve("digits@2", "other")
+	refused(t, op.ReleaseRetry, w, op.CommandIn{Name: "v2"}, fairlead.Conflict, "serves digits@2 already")
+}
+
 // free lets the endpoint go, as the loop does at a release's end.
 func (w *world) free() {
+	w.t.Helper()
+	w.endpoint(func(e *fairlead.Endpoint) { e.Status.Release = "" })
+}
+
+// serve lets a release end with its version serving.
+func (w *world) serve(version, release string) {
+	w.t.Helper()
+	w.endpoint(func(e *fairlead.Endpoint) {
+		e.Status.Release, e.Status.Previous, e.Status.Version = "", e.Status.Version, version
+		e.Status.History = append(e.Status.History, fairlead.Serve{Version: version, Since: w.now, Release: release})
+	})
+}
+
+func (w *world) endpoint(f func(*fairlead.Endpoint)) {
 	w.t.Helper()
 	d, err := w.deps.Store.Get(w.ctx, fairlead.KindEndpoint, "digits")
 	if err != nil {
@@ -298,7 +337,7 @@ func (w *world) free() {
 	if err := json.Unmarshal(d.Data, &e); err != nil {
 		w.t.Fatal(err)
 	}
-	e.Status.Release = ""
+	f(&e)
 	b, err := json.Marshal(e)
 	if err != nil {
 		w.t.Fatal(err)
