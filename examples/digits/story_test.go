@@ -57,13 +57,20 @@ func TestStageNamesWhatChanged(t *testing.T) {
 	}
 }
 
-// The whole story with the real binary, without the pauses that are there for
-// people: version 2 ends Healthy, version 3 Degraded.
-func TestTheWholeStory(t *testing.T) {
+// buildServer builds the real binary.
+func buildServer(t *testing.T) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "fairlead")
 	if out, err := exec.Command("go", "build", "-o", binary, "fairlead.dev/cmd/fairlead").CombinedOutput(); err != nil {
 		t.Fatalf("the server does not build: %v\n%s", err, out)
 	}
+	return binary
+}
+
+// The whole story with the real binary, without the pauses that are there for
+// people: version 2 ends Healthy, version 3 Degraded.
+func TestTheWholeStory(t *testing.T) {
+	binary := buildServer(t)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	dir := t.TempDir()
