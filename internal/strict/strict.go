@@ -34,7 +34,7 @@ const (
 	MaxDocument = 1 << 20 // bytes of one document
 	MaxStream   = 8 << 20 // bytes of one input
 	MaxDepth    = 64      // levels of nesting
-	MaxNodes    = 200_000 // values in one document, aliases expanded
+	MaxNodes    = 100_000 // values in one document, aliases expanded
 	maxFaults   = 100     // more help nobody
 )
 
