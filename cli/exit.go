@@ -87,9 +87,23 @@ func exitOf(err error) int {
 	return ExitFailed
 }
 
+// asked reports whether the release has yet to carry out what a person asked;
+// how it stands is about to change then.
+func asked(r fairlead.Release) bool {
+	for _, c := range r.Commands {
+		if c.Seq > r.Status.SeenCommand {
+			return true
+		}
+	}
+	return false
+}
+
 // exitOfRelease maps a release's state to the exit code of status.
-func exitOfRelease(s fairlead.ReleaseStatus) int {
+func exitOfRelease(r fairlead.Release) int {
+	s := r.Status
 	switch {
+	case asked(r):
+		return ExitTimeout
 	case s.Phase == fairlead.Healthy:
 		return ExitOK
 	case s.Phase == fairlead.Degraded:

@@ -18,7 +18,7 @@ func kind(word string) (string, error) {
 	var known []string
 	for _, v := range op.All() {
 		noun, rest, _ := strings.Cut(v.Name, " ")
-		if rest != "list" {
+		if _, ok := op.ByName(noun + " get"); rest != "list" || !ok {
 			continue
 		}
 		if w := strings.ToLower(word); w == noun || w == noun+"s" || w == noun+"es" {

@@ -26,7 +26,7 @@ later commands use. The file can be read by you alone.
 
 The token is asked for on a terminal and otherwise read from standard input,
 so that it never stands in a command line, where other users could read it.`,
-		Example: "  fairlead login --token-file admin.token\n  fairlead login --server http://127.0.0.1:8080 --name here < admin.token",
+		Example: "  fairlead login --token-file admin.token\n  fairlead login --name here < admin.token",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.Getenv("FAIRLEAD_TOKEN") != "" {
 				return usagef("FAIRLEAD_TOKEN is set and would win over anything saved; unset it first")
@@ -155,10 +155,15 @@ func (p *program) contextCmd() *cobra.Command {
 	return c
 }
 
+// versionCmd is both the program's version, as everybody tries it, and the noun.
 func (p *program) versionCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Print the version of this program", Args: exactly(), Example: "  fairlead version",
-		RunE: func(*cobra.Command, []string) error {
+		Use: "version", Short: "Verbs of a version; alone: print the version of this program", Args: cobra.ArbitraryArgs,
+		Example: "  fairlead version\n  fairlead version list",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
 			return p.print(map[string]string{"version": p.Version}, func(w io.Writer) error {
 				_, err := fmt.Fprintln(w, "fairlead "+p.Version)
 				return err

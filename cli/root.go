@@ -129,7 +129,7 @@ func (p *program) root() *cobra.Command {
 	add(groupDaily, p.registerCmd(), p.lintCmd(), p.applyCmd(), p.getCmd(), p.listCmd(), p.statusCmd())
 	add(groupRelease, p.shortForms()...)
 	add(groupNouns, p.nounCmds()...)
-	add(groupSetup, p.serveCmd(), p.loginCmd(), p.contextCmd(), p.simCmd(), p.versionCmd())
+	add(groupSetup, p.serveCmd(), p.loginCmd(), p.contextCmd(), p.simCmd())
 	return root
 }
 

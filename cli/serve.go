@@ -16,6 +16,7 @@ type ServeOptions struct {
 	LogFormat    string // text or json
 	TokenFile    string
 	NewToken     bool
+	FakeRuntime  bool
 }
 
 var logFormats = []string{"text", "json"}
@@ -36,8 +37,8 @@ One address serves all: /v2 and /v1/feedback for callers, /api/v1 and
 answered; a second one ends it at once. It may be killed at any moment: the next
 start goes on where it was.`,
 		Example: `  fairlead serve
-  fairlead serve --listen 127.0.0.1:9000 --data ./fairlead-data --token-file admin.token
-  fairlead serve --allow-target models.example.com:8000`,
+  fairlead serve --data ./fairlead-data --token-file admin.token --listen 127.0.0.1:0
+  fairlead serve --allow-target models.example.com:8000 --listen 127.0.0.1:0`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.Serve == nil {
 				return fairlead.Errorf(fairlead.Unsupported, "this build holds no server")
@@ -65,6 +66,7 @@ start goes on where it was.`,
 	c.Flags().StringArrayVar(&o.AllowTargets, "allow-target", nil, "host or host:port that remote targets may name; may be repeated. Nothing else is ever contacted")
 	c.Flags().StringVar(&o.LogFormat, "log-format", "text", "how to log: "+strings.Join(logFormats, ", "))
 	c.Flags().StringVar(&o.TokenFile, "token-file", "", "first start: write the administrator's token to this file instead of printing it")
+	c.Flags().BoolVar(&o.FakeRuntime, "fake-runtime", false, "also run artifacts of the format fake, scripts of models that fail on cue: for rehearsals and tests")
 	c.Flags().BoolVar(&o.NewToken, "new-token", false, "make another administrator's token, for when the first was lost")
 	return c
 }

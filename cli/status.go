@@ -67,7 +67,7 @@ the release stands:
 			}); err != nil {
 				return err
 			}
-			return exitWith(rep.Release.Status)
+			return exitWith(rep.Release)
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "follow the release until it has ended")
@@ -75,8 +75,8 @@ the release stands:
 	return c
 }
 
-func exitWith(s fairlead.ReleaseStatus) error {
-	if code := exitOfRelease(s); code != ExitOK {
+func exitWith(r fairlead.Release) error {
+	if code := exitOfRelease(r); code != ExitOK {
 		return exit(code)
 	}
 	return nil
@@ -129,9 +129,9 @@ func (p *program) watchRelease(ctx context.Context, in op.Named) error {
 				return err
 			}
 		}
-		if st.Phase.Terminal() || scr == nil && st.Phase == fairlead.Paused {
+		if !asked(v.Release) && (st.Phase.Terminal() || scr == nil && st.Phase == fairlead.Paused) {
 			v.Note = ""
-			return exitWith(st)
+			return exitWith(v.Release)
 		}
 		select {
 		case <-ctx.Done():
@@ -147,7 +147,7 @@ func (p *program) gaveUp(ctx context.Context, v view, name string) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		fmt.Fprintf(p.Err, "the time is up; %s is %s\n", name, or(string(v.Release.Status.Phase), "not known"))
 	}
-	return exitWith(v.Release.Status)
+	return exitWith(v.Release)
 }
 
 // stateLine is one line for a release's state; a new one is printed when any

@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead.dev"
 	"fairlead.dev/op"
@@ -41,6 +43,9 @@ func (p *program) nounCmds() []*cobra.Command {
 var handwritten = []string{"apply", "version register", "release create", "release status"}
 
 func (p *program) nounCmd(noun string) *cobra.Command {
+	if noun == "version" {
+		return p.versionCmd() // the word is taken twice
+	}
 	return &cobra.Command{
 		Use: noun, Short: "Verbs of a " + noun, Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -106,14 +111,44 @@ func (p *program) verbCmd(v op.Verb, called string) *cobra.Command {
 			return err
 		}
 		if r, ok := out.(fairlead.Release); ok && v.Mutates() {
-			return p.print(r, func(w io.Writer) error {
-				_, err := fmt.Fprintf(w, "%s: %s is recorded; see what comes of it with: fairlead status %s --watch\n", r.Meta.Name, strings.TrimPrefix(v.Name, "release "), r.Meta.Name)
-				return err
-			})
+			return p.follow(cmd.Context(), v, r)
 		}
 		return p.printAnswer(out)
 	}
 	return c
+}
+
+// How long a command waits for the release loop to see it, which takes
+// milliseconds unless the server is in trouble.
+const (
+	seenWithin = 5 * time.Second
+	seenEvery  = 20 * time.Millisecond
+)
+
+// follow waits until what was asked of a release has been seen, so that the
+// next command finds it done, and says how the release stands.
+func (p *program) follow(ctx context.Context, v op.Verb, r fairlead.Release) error {
+	begin := p.Env.Now()
+	for asked(r) && p.Env.Now().Sub(begin) < seenWithin {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(seenEvery):
+		}
+		next, err := call(ctx, p, op.ReleaseGet, op.Named{Name: r.Meta.Name})
+		if err != nil {
+			return err
+		}
+		r = next
+	}
+	return p.print(r, func(w io.Writer) error {
+		line := stateLine(view{ReleaseReport: op.ReleaseReport{Release: r}})
+		if asked(r) {
+			line += " (" + strings.TrimPrefix(v.Name, "release ") + " is recorded and not carried out yet)"
+		}
+		_, err := fmt.Fprintln(w, line)
+		return err
+	})
 }
 
 // flagName spells a parameter as a flag: minSamples becomes min-samples.
@@ -216,10 +251,10 @@ func examplesOf(verb string) string {
 		"release retry":   "fairlead % digits-v2",
 		"release explain": "fairlead % digits-v2",
 		"release list":    "fairlead %",
-		"release pause":   "fairlead % digits-v2 --comment \"waiting for the night shift\"",
-		"release promote": "fairlead % digits-v2\nfairlead % digits-v2 --full --comment \"tested by hand\"",
-		"release approve": "fairlead % digits-v2 --comment \"reviewed, change 4711\"",
-		"release abort":   "fairlead % digits-v2 --comment \"customers complain\"",
+		"release pause":   "fairlead % digits-v2 --comment 'waiting for the night shift'",
+		"release promote": "fairlead % digits-v2\nfairlead % digits-v2 --full --comment 'tested by hand'",
+		"release approve": "fairlead % digits-v2 --comment 'reviewed, change 4711'",
+		"release abort":   "fairlead % digits-v2 --comment 'customers complain'",
 		"release undo":    "fairlead % digits-v2",
 		"release delete":  "fairlead % digits-v2",
 		"ledger list":     "fairlead % --kind Release --name digits-v2\nfairlead % --actor admin --limit 10 -o json",

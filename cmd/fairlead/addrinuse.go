@@ -1,0 +1,6 @@
+package main
+
+import "syscall"
+
+// errAddrInUse is what a listener on a taken port fails with.
+const errAddrInUse = syscall.EADDRINUSE
