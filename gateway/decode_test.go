@@ -227,6 +227,11 @@ func TestNumbers(t *testing.T) {
 		"-9223372036854775808", "-9223372036854775809", "1e-400", "1e400", "4.9e-324", "5e-324", "2.4703282292062327e-324", "1.00000005960464477539062500001", "-128", "-129", "255", "256"} {
 		check(t, s)
 	}
+	for m := 1<<24 - 50; m < 1<<24+200; m++ { // around the last exact mantissa of FP32
+		for e := -11; e <= 11; e++ {
+			check(t, fmt.Sprintf("%de%d", m, e))
+		}
+	}
 	rapid.Check(t, func(rt *rapid.T) {
 		check(rt, rapid.StringMatching(`-?(0|[1-9][0-9]{0,22})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?`).Draw(rt, "number"))
 	})

@@ -118,3 +118,23 @@ func TestExposureWithinStratum(t *testing.T) {
 	n = w.counts(1, "incumbent").Requests + w.counts(1, "candidate").Requests
 	must(t, "left out", n, 200)
 }
+
+// TestPinnedIsNoEvidence: who chose the version was not assigned by chance, and
+// would skew the comparison; the exposed counters know of it all the same.
+func TestPinnedIsNoEvidence(t *testing.T) {
+	w := newWorld(t)
+	w.apply(plan(1, 500))
+	for range 10 {
+		if a, err := w.g.Infer(t.Context(), Call{Endpoint: "digits", Version: "2", RequestID: "p", Request: request()}); err != nil || a.Arm != "candidate" {
+			t.Fatal(a, err)
+		}
+	}
+	must(t, "feedback is taken", w.g.Feedback(t.Context(), fairlead.Feedback{RequestID: "p", Metrics: map[string]float64{"m": 1}}), nil)
+	c := w.counts(1, "candidate")
+	must(t, "evidence", []any{c.Requests, len(c.Metrics)}, "[0 0]")
+	total := int64(0)
+	for _, s := range w.g.eps["digits"].totals() {
+		total += s.c.Requests
+	}
+	must(t, "totals", total, 10)
+}
