@@ -65,7 +65,7 @@ func (r *Runner) setTrouble(key string, err error) {
 // for, and publishes it. It is the only writer of routes.
 func (r *Runner) performRoute(ctx context.Context, endpoint string) error {
 	for range 10 {
-		e, edoc, err := get[fairlead.Endpoint](ctx, r.cfg.Store, fairlead.KindEndpoint, endpoint)
+		e, edoc, err := get[fairlead.Endpoint](ctx, r, fairlead.KindEndpoint, endpoint)
 		if fairlead.CodeOf(err) == fairlead.NotFound {
 			return r.removeRoute(ctx, endpoint)
 		}
@@ -76,7 +76,7 @@ func (r *Runner) performRoute(ctx context.Context, endpoint string) error {
 		if err != nil {
 			return err
 		}
-		stored, rdoc, err := get[fairlead.Route](ctx, r.cfg.Store, fairlead.KindRoute, endpoint)
+		stored, rdoc, err := get[fairlead.Route](ctx, r, fairlead.KindRoute, endpoint)
 		switch code := fairlead.CodeOf(err); {
 		case code == fairlead.NotFound:
 			// The endpoint's commit index is above every revision that an earlier
@@ -114,7 +114,7 @@ func (r *Runner) wanted(ctx context.Context, e fairlead.Endpoint, edoc store.Doc
 	var rel *fairlead.Release
 	var wires []fairlead.Tripwire
 	if name := e.Status.Release; name != "" {
-		found, doc, err := get[fairlead.Release](ctx, r.cfg.Store, fairlead.KindRelease, name)
+		found, doc, err := get[fairlead.Release](ctx, r, fairlead.KindRelease, name)
 		if err != nil && fairlead.CodeOf(err) != fairlead.NotFound {
 			return fairlead.Route{}, nil, err
 		}
@@ -134,10 +134,10 @@ func (r *Runner) wanted(ctx context.Context, e fairlead.Endpoint, edoc store.Doc
 		return err == nil
 	}
 	rt, err := route.Compile(e, rel, func(ref string) (fairlead.Version, bool) {
-		v, _, err := get[fairlead.Version](ctx, r.cfg.Store, fairlead.KindVersion, ref)
+		v, _, err := get[fairlead.Version](ctx, r, fairlead.KindVersion, ref)
 		return v, note(err)
 	}, func(name string) (fairlead.TargetSpec, bool) {
-		t, _, err := get[fairlead.Target](ctx, r.cfg.Store, fairlead.KindTarget, name)
+		t, _, err := get[fairlead.Target](ctx, r, fairlead.KindTarget, name)
 		return t.Spec, note(err)
 	}, wires...)
 	if failed != nil {
@@ -210,7 +210,7 @@ func (r *Runner) passTokens(ctx context.Context, _ string) (time.Time, error) {
 	}
 	tokens := make([]fairlead.Token, 0, len(docs))
 	for _, d := range docs {
-		t, err := decode[fairlead.Token](d)
+		t, err := decode[fairlead.Token](&r.memory, d)
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -51,10 +51,11 @@ type Work struct{ Loop, Key string }
 
 // Runner runs the loops. Make it with New.
 type Runner struct {
-	cfg   Config
-	log   *slog.Logger
-	loops map[string]func(ctx context.Context, key string) (wake time.Time, err error)
-	queue *queue
+	cfg    Config
+	log    *slog.Logger
+	loops  map[string]func(ctx context.Context, key string) (wake time.Time, err error)
+	queue  *queue
+	memory memory
 
 	mu       sync.Mutex
 	intake   map[string]*intake // by endpoint; guarded by mu
@@ -126,7 +127,7 @@ func (r *Runner) Due(ctx context.Context) ([]Work, error) {
 		return nil, err
 	}
 	for _, d := range docs {
-		rel, err := decode[fairlead.Release](d)
+		rel, err := decode[fairlead.Release](&r.memory, d)
 		if err != nil {
 			return nil, err
 		}
@@ -227,7 +228,7 @@ func (r *Runner) noticed(c store.Change) {
 // passEndpoint wakes the release that moves the endpoint. It is a pass, not
 // done while noticing, because it reads the store and may fail.
 func (r *Runner) passEndpoint(ctx context.Context, name string) (time.Time, error) {
-	e, _, err := get[fairlead.Endpoint](ctx, r.cfg.Store, fairlead.KindEndpoint, name)
+	e, _, err := get[fairlead.Endpoint](ctx, r, fairlead.KindEndpoint, name)
 	if fairlead.CodeOf(err) == fairlead.NotFound {
 		return time.Time{}, nil
 	}

@@ -58,7 +58,7 @@ func nextMark(hold, last time.Duration) (time.Duration, bool) {
 // mark gives the put of a stratum's marks when one is due: the counters of all
 // gateways as stored, with what is being stored now over them.
 func (r *Runner) mark(ctx context.Context, endpoint string, s fairlead.Stratum, fresh map[string]fairlead.Window, now time.Time) ([]store.Put, error) {
-	rel, _, err := get[fairlead.Release](ctx, r.cfg.Store, fairlead.KindRelease, s.Release)
+	rel, _, err := get[fairlead.Release](ctx, r, fairlead.KindRelease, s.Release)
 	if fairlead.CodeOf(err) == fairlead.NotFound || err == nil && rel.Stratum() != s {
 		return nil, nil // late feedback for a stratum that has ended
 	}
@@ -76,7 +76,7 @@ func (r *Runner) mark(ctx context.Context, endpoint string, s fairlead.Stratum, 
 	marks := fairlead.Window{Endpoint: endpoint, Stratum: s}
 	var all fairlead.Window
 	for _, d := range docs {
-		w, err := decode[fairlead.Window](d)
+		w, err := decode[fairlead.Window](&r.memory, d)
 		if err != nil {
 			return nil, err
 		}

@@ -70,10 +70,10 @@ func (r *Runner) passRelease(ctx context.Context, name string) (time.Time, error
 func (r *Runner) load(ctx context.Context, name string) (moment, error) {
 	var m moment
 	var err error
-	if m.release, m.doc, err = get[fairlead.Release](ctx, r.cfg.Store, fairlead.KindRelease, name); err != nil || atRest(m.release) {
+	if m.release, m.doc, err = get[fairlead.Release](ctx, r, fairlead.KindRelease, name); err != nil || atRest(m.release) {
 		return m, err
 	}
-	m.seen.Endpoint, m.endpointDoc, err = get[fairlead.Endpoint](ctx, r.cfg.Store, fairlead.KindEndpoint, m.release.Spec.Endpoint)
+	m.seen.Endpoint, m.endpointDoc, err = get[fairlead.Endpoint](ctx, r, fairlead.KindEndpoint, m.release.Spec.Endpoint)
 	if fairlead.CodeOf(err) == fairlead.NotFound {
 		m.seen.Gone = true
 		m.endpointDoc.Rev = 0
@@ -87,7 +87,7 @@ func (r *Runner) load(ctx context.Context, name string) (moment, error) {
 	}
 	m.seen.Problem = r.trouble(EffectRoute + "/" + m.release.Spec.Endpoint)
 	if m.release.Status.Attempt > 0 && !m.release.Status.Phase.Terminal() {
-		if m.windows, err = Windows(ctx, r.cfg.Store, m.release); err != nil {
+		if m.windows, err = r.windows(ctx, m.release); err != nil {
 			// Evidence that cannot be read proves nothing: gates stay unjudged,
 			// deadlines and commands go on.
 			m.seen.Problem = err.Error()
@@ -109,7 +109,7 @@ func (r *Runner) seeGateways(ctx context.Context, m *moment) error {
 	if st := m.release.Status; st.StepSince.IsZero() {
 		wanted, _, err := r.wanted(ctx, m.seen.Endpoint, m.endpointDoc)
 		compiled := err == nil // else the effect fails on the same, and tells it in Problem
-		stored, _, err = get[fairlead.Route](ctx, r.cfg.Store, fairlead.KindRoute, m.release.Spec.Endpoint)
+		stored, _, err = get[fairlead.Route](ctx, r, fairlead.KindRoute, m.release.Spec.Endpoint)
 		if err != nil && fairlead.CodeOf(err) != fairlead.NotFound {
 			return err
 		}

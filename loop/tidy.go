@@ -28,7 +28,7 @@ func (r *Runner) passTidy(ctx context.Context, _ string) (time.Time, error) {
 		}
 		gone, known := old[s.Release]
 		if !known {
-			rel, _, err := get[fairlead.Release](ctx, r.cfg.Store, fairlead.KindRelease, s.Release)
+			rel, _, err := get[fairlead.Release](ctx, r, fairlead.KindRelease, s.Release)
 			if err != nil && fairlead.CodeOf(err) != fairlead.NotFound {
 				return false, err
 			}
@@ -42,7 +42,7 @@ func (r *Runner) passTidy(ctx context.Context, _ string) (time.Time, error) {
 		return time.Time{}, err
 	}
 	err = r.sweep(ctx, fairlead.KindGateway, func(d store.Doc) (bool, error) {
-		g, err := decode[evidence.Gateway](d)
+		g, err := decode[evidence.Gateway](&r.memory, d)
 		return err == nil && now.Sub(g.Seen) > silentAfter, err
 	})
 	return now.Add(tidyEach), err

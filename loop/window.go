@@ -280,7 +280,7 @@ func (r *Runner) live(ctx context.Context, endpoint string) ([]evidence.Gateway,
 	now := r.cfg.Env.Now()
 	var live []evidence.Gateway
 	for _, d := range docs {
-		g, err := decode[evidence.Gateway](d)
+		g, err := decode[evidence.Gateway](&r.memory, d)
 		if err != nil {
 			return nil, err
 		}

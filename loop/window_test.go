@@ -53,7 +53,7 @@ func TestEvidenceIsStoredOnceASecond(t *testing.T) {
 	if count.evidence < 10 || count.evidence > 11 {
 		t.Errorf("%d commits of evidence in 10 s", count.evidence)
 	}
-	windows, err := loop.Windows(t.Context(), w.store, w.release())
+	windows, err := evidenceOf(t.Context(), w.store, w.release())
 	if err != nil || len(windows) != 1 {
 		t.Fatal(windows, err)
 	}
@@ -73,7 +73,7 @@ func TestMarks(t *testing.T) {
 	for range 90 {
 		w.second()
 	}
-	windows, err := loop.Windows(t.Context(), w.store, w.release())
+	windows, err := evidenceOf(t.Context(), w.store, w.release())
 	if err != nil || len(windows) != 1 {
 		t.Fatal(len(windows), err)
 	}
@@ -148,7 +148,7 @@ func TestOldReportIsIgnored(t *testing.T) {
 	}
 	w.now = w.now.Add(time.Second)
 	w.settle()
-	windows, err := loop.Windows(t.Context(), w.store, w.release())
+	windows, err := evidenceOf(t.Context(), w.store, w.release())
 	if err != nil || windows[0].Arms[fairlead.Candidate].Requests != g.counts[g.route.Stratum].Arms[fairlead.Candidate].Requests {
 		t.Errorf("%+v %v", windows, err)
 	}

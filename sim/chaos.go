@@ -17,6 +17,8 @@ type Chaos struct {
 	// could learn of it.
 	CrashAt    int
 	CrashAfter bool
+	// CrashRate is the chance of a crash at each commit, before or after it.
+	CrashRate float64
 	// CrashAll takes the gateways down in the same moment, as when all is one
 	// process.
 	CrashAll bool
@@ -98,8 +100,8 @@ func (s *faultyStore) Commit(ctx context.Context, c store.Commit) (int64, error)
 		return 0, err
 	}
 	s.w.commits++
-	ch := s.w.cfg.Chaos
-	if s.w.commits == ch.CrashAt && !ch.CrashAfter {
+	before, after := s.crashes()
+	if before {
 		s.w.kill()
 		return 0, errCrashed
 	}
@@ -111,11 +113,25 @@ func (s *faultyStore) Commit(ctx context.Context, c store.Commit) (int64, error)
 	if err == nil {
 		s.w.committed(c, old)
 	}
-	if s.w.commits == ch.CrashAt && ch.CrashAfter {
+	if after {
 		s.w.kill()
 		return 0, errCrashed
 	}
 	return index, err
+}
+
+// crashes says whether this commit is one at which the process dies, and on
+// which side of it.
+func (s *faultyStore) crashes() (before, after bool) {
+	ch := s.w.cfg.Chaos
+	if s.w.commits == ch.CrashAt {
+		return !ch.CrashAfter, ch.CrashAfter
+	}
+	if ch.CrashRate > 0 && !s.w.healed && s.rng.Float64() < ch.CrashRate {
+		after = s.rng.IntN(2) == 0
+		return !after, after
+	}
+	return false, false
 }
 
 // Watch is not used in virtual time: the world tells the runner what changed.

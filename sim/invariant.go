@@ -102,6 +102,7 @@ func (w *World) checkRelease(c store.Commit, was fairlead.Release, p store.Put) 
 			w.violate(PromiseTerminal, "%s went from %s to %s", p.Key, statusOf(was), statusOf(is))
 		}
 	}
+	w.phases[p.Key] = s.Phase
 	if changed {
 		w.entered[p.Key] = w.clock.now
 		w.Trace = append(w.Trace, fmt.Sprintf("%s %s: %s %s step %d weight %s: %s", w.clock.now.Sub(epoch), p.Key, s.Phase, s.Reason, s.Step, s.Weight, s.Message))

@@ -141,10 +141,7 @@ func (s Scenario) play(w *World) error {
 		return err
 	}
 	s.disturb(w)
-	ended := func() (bool, error) {
-		r, err := w.release("r")
-		return err == nil && r.Status.Phase.Terminal(), err
-	}
+	ended := func() (bool, error) { return w.phases["r"].Terminal(), nil }
 	if err := p.Run(100*time.Second, ended); err != nil {
 		return err
 	}

@@ -28,6 +28,8 @@ type Config struct {
 	// Plant lets a test break the product in one place: it may change what a
 	// commit writes. Nil in every honest world.
 	Plant func(w *World, c *store.Commit)
+	// PlantRoute may change a route on its way into a gateway.
+	PlantRoute func(rt *fairlead.Route)
 	// Blind makes the control plane unable to read a release while it says so: a
 	// planted bug of another kind.
 	Blind func(w *World) bool
@@ -52,7 +54,9 @@ type World struct {
 	boots    int
 	healed   bool // faults are over
 	requests int
+	input    []runtime.Tensor // what every caller sends
 	entered  map[string]time.Time
+	phases   map[string]fairlead.Phase // of releases, as last committed
 	traffic  *rand.Rand
 	faults   *rand.Rand
 
@@ -75,9 +79,10 @@ func NewWorld(cfg Config) (*World, error) {
 	if cfg.Gateways == 0 {
 		cfg.Gateways = 1
 	}
-	w := &World{cfg: cfg, disk: mem.New(), blobs: mem.NewBlobs(), entered: map[string]time.Time{},
+	w := &World{cfg: cfg, disk: mem.New(), blobs: mem.NewBlobs(), entered: map[string]time.Time{}, phases: map[string]fairlead.Phase{},
 		traffic: stream(cfg.Seed, "traffic"), faults: stream(cfg.Seed, "faults")}
 	w.clock.now = epoch
+	w.input = []runtime.Tensor{{Name: "input", Datatype: "FP32", Shape: []int64{1, 4}, Data: make([]float32, 4)}}
 	for i := range cfg.Gateways {
 		g := &gatewayProc{id: fmt.Sprintf("g%d", i), seen: map[string]sighting{}}
 		w.gateways = append(w.gateways, g)
@@ -87,6 +92,7 @@ func NewWorld(cfg Config) (*World, error) {
 		w.plan(time.Duration(i)*137*time.Millisecond+time.Second, func() { w.report(g) })
 	}
 	w.boot()
+	w.plan(0, w.watchDeadlines)
 	return w, nil
 }
 
@@ -173,10 +179,14 @@ func (w *World) fake() runtime.Runtime {
 // startGateway starts a gateway's process on what its disk holds.
 func (w *World) startGateway(g *gatewayProc) error {
 	w.boots++
+	// A machine that cannot load what it served before cannot serve: load faults
+	// are for new routes.
+	starting := true
+	defer func() { starting = false }()
 	rt := w.fake()
 	gw, err := gateway.New(gateway.Config{Env: w.env(g.id), ID: fmt.Sprintf("%s-%d", g.id, w.boots), SyncMirror: true,
 		Load: func(ctx context.Context, arm fairlead.Arm) (runtime.Model, error) {
-			if p := w.cfg.Chaos.LoadFaults; p > 0 && !w.healed && w.faults.Float64() < p {
+			if p := w.cfg.Chaos.LoadFaults; p > 0 && !starting && w.phases["r"] != "" && !w.healed && w.faults.Float64() < p {
 				return nil, fairlead.Errorf(fairlead.Unavailable, "out of memory")
 			}
 			return rt.Load(ctx, source{w.blobs, arm.Artifact}, arm.Place)
@@ -213,6 +223,9 @@ func (w *World) deliver(g *gatewayProc, rt fairlead.Route) {
 	if g.cut {
 		return
 	}
+	if w.cfg.PlantRoute != nil {
+		w.cfg.PlantRoute(&rt)
+	}
 	if err := g.gw.Apply(context.Background(), rt); err != nil {
 		// A gateway tries again by itself, and says so meanwhile.
 		w.plan(time.Second, func() { w.deliver(g, rt) })
@@ -244,6 +257,41 @@ func (w *World) hear(g *gatewayProc, rep fairlead.GatewayReport) {
 		w.violate(PromiseLost, "a report was refused: %v", err)
 	}
 	w.kick(w.clock.now)
+}
+
+// failing reports whether a gateway cannot take its route just now.
+func (w *World) failing() bool {
+	for _, g := range w.gateways {
+		for _, rep := range g.gw.Collect(true) {
+			if rep.Failed > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// watchDeadlines checks that no step outlasts what it may.
+func (w *World) watchDeadlines() {
+	for name, phase := range w.phases {
+		if phase != fairlead.Progressing || w.life.dead {
+			continue
+		}
+		r, err := w.release(name)
+		if err != nil || r.Status.Step >= len(r.Status.Steps) {
+			continue
+		}
+		patience := r.Spec.ProgressDeadline
+		if patience == 0 {
+			patience = fairlead.DefaultProgressDeadline
+		}
+		// Crashes and the store's faults cost time on top; half a minute is plenty.
+		most := r.Status.Steps[r.Status.Step].Hold.Std() + r.Status.Waited.Std() + patience.Std() + 30*time.Second
+		if since := w.clock.now.Sub(r.Status.Entered); since > most {
+			w.violate(PromiseDeadline, "%s is in step %d since %s; at most %s are granted", name, r.Status.Step, since, most)
+		}
+	}
+	w.plan(5*time.Second, w.watchDeadlines)
 }
 
 // settle lets the control plane do what is due.
@@ -298,11 +346,14 @@ func (w *World) Request(endpoint, user string) Answer {
 	w.requests++
 	i := w.requests % len(w.gateways)
 	g := w.gateways[i]
-	a, err := g.gw.Infer(context.Background(), gateway.Call{Endpoint: endpoint, Key: user, RequestID: g.id + "-" + strconv.Itoa(w.requests), Request: &runtime.Request{}})
+	a, err := g.gw.Infer(context.Background(), gateway.Call{Endpoint: endpoint, Key: user, RequestID: g.id + "-" + strconv.Itoa(w.requests), Request: &runtime.Request{Inputs: w.input}})
 	w.clock.shift = 0
 	out := Answer{ID: a.RequestID, Version: a.Version, Arm: a.Arm}
 	if err != nil {
 		out.Err = err.Error()
+		if fairlead.CodeOf(err) == fairlead.Invalid {
+			w.violate(PromiseLost, "a request was refused as invalid: %v", err)
+		}
 	}
 	if a.Arm != "" {
 		w.answered(g, user, a.Arm)

@@ -64,16 +64,25 @@ func GatewayKey(endpoint, gateway string) string { return endpoint + "/" + gatew
 // counters added, the marks attached. Docs are keys and stored JSON of kind
 // fairlead.KindWindow, in any order. The error has code Corrupt.
 func Merge(docs iter.Seq2[string, []byte]) ([]fairlead.Window, error) {
-	merged := map[fairlead.Stratum]*fairlead.Window{}
-	marks := map[fairlead.Stratum][]fairlead.Mark{}
+	parts := map[string]fairlead.Window{}
 	for key, data := range docs {
-		_, stratum, part, ok := Split(key)
-		if !ok {
-			return nil, fairlead.Errorf(fairlead.Corrupt, "%q is not the key of a window", key)
-		}
 		var w fairlead.Window
 		if err := json.Unmarshal(data, &w); err != nil {
 			return nil, fairlead.Errorf(fairlead.Corrupt, "window %s cannot be read: %w", key, err)
+		}
+		parts[key] = w
+	}
+	return MergeWindows(parts)
+}
+
+// MergeWindows is Merge of windows by their keys. It changes none of them.
+func MergeWindows(parts map[string]fairlead.Window) ([]fairlead.Window, error) {
+	merged := map[fairlead.Stratum]*fairlead.Window{}
+	marks := map[fairlead.Stratum][]fairlead.Mark{}
+	for key, w := range parts {
+		_, stratum, part, ok := Split(key)
+		if !ok {
+			return nil, fairlead.Errorf(fairlead.Corrupt, "%q is not the key of a window", key)
 		}
 		if part == MarksPart {
 			marks[stratum] = w.Marks
