@@ -23,7 +23,8 @@ type operator struct {
 	make         func(b *build) (kernel, error)
 }
 
-// The newest operator sets whose meaning this package was tested with.
+// The newest operator sets whose meaning was compared, operator by operator,
+// with what the code does; later ones are refused until somebody has looked.
 const (
 	newestOnnx = 26
 	newestML   = 5

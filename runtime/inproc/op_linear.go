@@ -73,8 +73,8 @@ func turned(c *call, to, t *tensor, rows, cols int) error {
 	return c.spend(t.count())
 }
 
-// free is a call for work at compile time that is linear in a constant.
-func freeCall(b *build, t *tensor) *call {
+// freeCall has room for work at compile time that is linear in a constant.
+func freeCall(t *tensor) *call {
 	return &call{mem: 64 + 9*t.count()*8, work: 64 + 9*t.count()}
 }
 
@@ -84,7 +84,7 @@ func makeMatMul(b *build) (kernel, error) {
 	if t := b.constant(1); t != nil && t.rank() == 2 && (t.dt == f32 || t.dt == f64) {
 		rows, cols = t.shape[0], t.shape[1]
 		fixed = &tensor{}
-		if err := turned(freeCall(b, t), fixed, t, rows, cols); err != nil {
+		if err := turned(freeCall(t), fixed, t, rows, cols); err != nil {
 			return nil, err
 		}
 	}
@@ -182,7 +182,7 @@ func makeGemm(b *build) (kernel, error) {
 		fixed = t
 		if !transB {
 			fixed = &tensor{}
-			if err := turned(freeCall(b, t), fixed, t, t.shape[0], t.shape[1]); err != nil {
+			if err := turned(freeCall(t), fixed, t, t.shape[0], t.shape[1]); err != nil {
 				return nil, err
 			}
 		}

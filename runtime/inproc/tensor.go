@@ -105,7 +105,6 @@ func data[T element](t *tensor) []T { return *slot[T](&t.view) }
 
 func (t *tensor) count() int { return product(t.shape) }
 
-// dim is the size along axis, counted from the end when negative.
 func (t *tensor) rank() int { return len(t.shape) }
 
 func product(shape []int) int {
@@ -116,7 +115,7 @@ func product(shape []int) int {
 	return n
 }
 
-// alloc gives t a fresh shape and room for it, zeroed or not as before. It
+// alloc gives t a shape and room for it, holding whatever was there before. It
 // fails when the call's memory budget is spent.
 func (t *tensor) alloc(c *call, dt dtype, shape ...int) error {
 	if len(shape) > maxRank {
@@ -247,7 +246,7 @@ func (t *tensor) integers(max int) ([]int, error) {
 	return out, nil
 }
 
-// floats reads a numeric tensor as float64s.
+// float is element i of a numeric or boolean tensor as a float64.
 func (t *tensor) float(i int) float64 {
 	switch t.dt {
 	case f32:
