@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fairlead.dev"
@@ -99,7 +100,8 @@ func (r *Runner) mark(ctx context.Context, endpoint string, s fairlead.Stratum, 
 		return nil, nil
 	}
 	marks.Start, marks.End = all.Start, now
-	marks.Marks = append(marks.Marks, fairlead.Mark{At: now, Arms: all.Arms})
+	// Cloned: what was decoded is shared.
+	marks.Marks = append(slices.Clone(marks.Marks), fairlead.Mark{At: now, Arms: all.Arms})
 	data, err := encode(marks)
 	if err != nil {
 		return nil, err

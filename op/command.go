@@ -37,7 +37,7 @@ var (
 			return command(ctx, d, in, fairlead.Command{Verb: fairlead.CmdApprove})
 		}}
 	ReleasePromote = Op[PromoteIn, fairlead.Release]{Name: "release promote", Method: http.MethodPost, Path: "/releases/{name}/promote", Can: CanWrite,
-		Doc: "Take a release to its next step without waiting for the conditions of this one; with full, to 100 % at once.\nThe gates' harm tests stay armed, but for full.",
+		Doc: "Take a release to its next step without waiting for the conditions of this one; with full, to 100 % at once.\nThe gates' harm tests stay armed.",
 		Do: func(ctx context.Context, d *Deps, in PromoteIn) (fairlead.Release, error) {
 			return command(ctx, d, in.CommandIn, fairlead.Command{Verb: fairlead.CmdPromote, Full: in.Full})
 		}}
