@@ -151,7 +151,13 @@ func (p *player) tell(ctx context.Context, due <-chan label) {
 			return
 		case l := <-due:
 			body := fmt.Sprintf(`{"request_id":%q,"label":%d}`, l.request, l.truth)
-			_, err := p.post(ctx, "/v1/feedback", []byte(body), nil)
+			var counted struct {
+				Accepted int `json:"accepted"`
+			}
+			_, err := p.post(ctx, "/v1/feedback", []byte(body), &counted)
+			if err == nil && counted.Accepted != 1 {
+				err = fmt.Errorf("the label of request %s was not taken", l.request)
+			}
 			if ctx.Err() == nil {
 				p.tally.label(err)
 			}
