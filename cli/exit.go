@@ -27,7 +27,7 @@ var exitCodes = [...]struct {
 	Code    int
 	Meaning string
 }{
-	{ExitOK, "done; for status: the release is Healthy"},
+	{ExitOK, "done; for status: the release is Healthy or Observed"},
 	{ExitFailed, "failed; for status: the release is Degraded (turned back, aborted, undone)"},
 	{ExitInvalid, "wrong usage or invalid input; nothing was changed"},
 	{ExitTimeout, "not finished (in time): the release is still moving"},
@@ -104,7 +104,7 @@ func exitOfRelease(r fairlead.Release) int {
 	switch {
 	case asked(r):
 		return ExitTimeout
-	case s.Phase == fairlead.Healthy:
+	case s.Phase == fairlead.Healthy, s.Phase == fairlead.Observed:
 		return ExitOK
 	case s.Phase == fairlead.Degraded:
 		return ExitFailed

@@ -33,7 +33,7 @@ With --watch on a terminal the picture is redrawn in place until the release has
 ended. Elsewhere every change is one line, and the command also ends when the
 release waits for a person, since nobody is there to act. The exit code says how
 the release stands:
-  0 Healthy · 1 Degraded · 3 still moving · 4 undecided · 5 waiting for a person`,
+  0 Healthy or Observed · 1 Degraded · 3 still moving · 4 undecided · 5 waiting for a person`,
 		Example: "  fairlead status digits-v2\n  fairlead status digits-v2 --watch --timeout 10m\n  fairlead status digits-v2 -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()

@@ -214,7 +214,7 @@ func stepTitle(steps []fairlead.Step, i int) string {
 	if s.Weight != nil {
 		t = append(t, "weight "+s.Weight.String())
 	}
-	if s.Mirror != nil {
+	if s.Mirror != nil && (*s.Mirror > 0 || s.Weight == nil) { // "no copies" goes without saying
 		t = append(t, "mirror "+s.Mirror.String())
 	}
 	if s.Approve != nil {

@@ -63,7 +63,9 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 			if resp, err := http.Get(strings.TrimSpace(string(data)) + "/readyz"); err == nil {
 				_ = resp.Body.Close()
 				if resp.StatusCode == http.StatusOK {
-					ts.Setenv("SERVER", strings.TrimSpace(string(data)))
+					server := strings.TrimSpace(string(data))
+					ts.Setenv("SERVER", server)
+					ts.Setenv("LISTEN", strings.TrimPrefix(server, "http://"))
 					return
 				}
 			}
