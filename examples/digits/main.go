@@ -75,7 +75,7 @@ func run(ctx context.Context, binary string, keep bool, rate float64) (err error
 		case user.Err() != nil: // Ctrl-C
 			err = errors.Join(err, os.RemoveAll(dir))
 		case err != nil:
-			err = fmt.Errorf("%w\nThe server's log is %s.", err, srv.log())
+			err = fmt.Errorf("%w\n(the server's log: %s)", err, srv.log())
 		}
 	}()
 	s := &story{out: out, srv: srv, ctl: newControl(srv), binary: shorten(binary), warm: int(3 * rate),
