@@ -92,7 +92,8 @@ func (s *story) warmUp(ctx context.Context) error {
 	})
 }
 
-// release applies a manifest and watches the release to its end.
+// release applies a manifest and watches the release until it ends or waits
+// for a person.
 func (s *story) release(ctx context.Context, manifest, name string) (fairlead.Release, error) {
 	if err := s.apply(ctx, manifest); err != nil {
 		return fairlead.Release{}, err
@@ -111,7 +112,8 @@ func (s *story) release(ctx context.Context, manifest, name string) (fairlead.Re
 			s.out.Say("  %5.1fs  %s", time.Since(start).Seconds(), s.tint(r.Status.Phase, line))
 		}
 		s.out.Live(s.live(r, before, s.play.tally.snapshot())...)
-		return r.Status.Phase.Terminal(), nil
+		// Nobody is there to be asked: a pause is an end, too, and a wrong one.
+		return r.Status.Phase.Terminal() || r.Status.Phase == fairlead.Paused, nil
 	})
 	return last, err
 }

@@ -88,7 +88,8 @@ func TestTheWholeStory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	quick := strings.NewReplacer("hold: 3s", "hold: 300ms", "hold: 4s", "hold: 400ms", "samples: 200", "samples: 50", "samples: 500", "samples: 100")
+	quick := strings.NewReplacer("hold: 3s", "hold: 300ms", "hold: 4s", "hold: 400ms", "samples: 200", "samples: 50", "samples: 500", "samples: 200",
+		"onUndecided: hold", "onUndecided: extend") // nobody is there to ask
 	s := &story{out: newScreen(log, os.Getenv), srv: srv, ctl: newControl(srv), binary: binary, tune: quick.Replace, warm: 200,
 		play: &player{Endpoint: model, Images: all, Rate: 300, Workers: 4,
 			MinDelay: 20 * time.Millisecond, MaxDelay: 100 * time.Millisecond, Seed: 1}}
