@@ -13,6 +13,7 @@ import (
 
 	"fairlead.dev"
 	"fairlead.dev/cli"
+	"fairlead.dev/sim"
 )
 
 func main() { os.Exit(run()) }
@@ -30,6 +31,7 @@ func run() int {
 		Env:     fairlead.System(),
 		Version: version(),
 		Serve:   serve,
+		Sim:     sim.PlayFiles,
 	})
 }
 
