@@ -43,7 +43,10 @@ type Tripwire struct {
 // and at once when an arm trips. Counters are cumulative since Gateway (an id
 // made at each start), so a lost or repeated report does no harm.
 type GatewayReport struct {
-	Gateway  string   `json:"gateway"`
+	Gateway string `json:"gateway"`
+	// Home stays the same over restarts of a gateway on its folder: the latest
+	// Gateway of a Home has replaced the earlier ones, which need not be waited for.
+	Home     string   `json:"home,omitempty"`
 	Endpoint string   `json:"endpoint"`
 	Seq      int64    `json:"seq"`
 	Revision int64    `json:"revision"`          // of the route in force

@@ -34,7 +34,7 @@ func (g *Gateway) Collect(all bool) []fairlead.GatewayReport {
 func (g *Gateway) collect(ep *endpoint, rt *compiled, all bool, now time.Time) (fairlead.GatewayReport, bool) {
 	ep.mu.Lock()
 	defer ep.mu.Unlock()
-	r := fairlead.GatewayReport{Gateway: g.cfg.ID, Endpoint: ep.name, Error: ep.err, Failed: ep.failed}
+	r := fairlead.GatewayReport{Gateway: g.cfg.ID, Home: g.cfg.Home, Endpoint: ep.name, Error: ep.err, Failed: ep.failed}
 	if rt != nil {
 		r.Revision, r.Stratum = rt.plan.Revision, rt.plan.Stratum
 		r.Trips = slices.Clone(ep.trips)

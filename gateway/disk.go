@@ -50,6 +50,11 @@ func (g *Gateway) restore() error {
 		return err
 	}
 	g.journal = j
+	if g.cfg.Home == "" {
+		if g.cfg.Home, err = g.home(); err != nil {
+			return err
+		}
+	}
 	var tokens []fairlead.Token
 	if err := readChecked(filepath.Join(g.cfg.Dir, "tokens"), &tokens); err == nil {
 		g.setTokens(tokens)
@@ -173,4 +178,15 @@ func readChecked(path string, v any) error {
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	return nil
+}
+
+// home is the folder's own name, made at its first use.
+func (g *Gateway) home() (string, error) {
+	path := filepath.Join(g.cfg.Dir, "home")
+	var home string
+	if err := readChecked(path, &home); err == nil && home != "" {
+		return home, nil
+	}
+	home = g.cfg.Env.NewID()
+	return home, writeChecked(path, home)
 }

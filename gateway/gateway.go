@@ -16,10 +16,11 @@ import (
 
 // Config is all that a gateway is given. Env, Load are required.
 type Config struct {
-	Env fairlead.Env
-	ID  string // of this start of the gateway; made up if empty
-	Bus bus.Bus
-	Dir string // keeps routes, token hashes and the decision journal; "" keeps nothing
+	Env  fairlead.Env
+	ID   string // of this start of the gateway; made up if empty
+	Home string // the same at each start of this gateway; kept in Dir if empty
+	Bus  bus.Bus
+	Dir  string // keeps routes, token hashes and the decision journal; "" keeps nothing
 	// Load makes an arm's version ready to answer. It is called off the hot
 	// path, for several endpoints at once.
 	Load   func(ctx context.Context, arm fairlead.Arm) (model.Model, error)

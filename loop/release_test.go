@@ -241,3 +241,22 @@ func TestPassNamesTheLoops(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A gateway that started again on its folder has replaced its earlier self:
+// nobody waits until that one counts as gone.
+func TestRestartedGatewayIsNotWaitedFor(t *testing.T) {
+	for _, home := range []string{"folder", ""} {
+		w := newWorld(t, 1)
+		w.gateways[0].home = home
+		w.second()
+		w.gateways[0].gone = true
+		w.addGateway("g1-again").home = home
+		w.create(canary, errorGate(1))
+		for range 3 {
+			w.second()
+		}
+		if waited := w.release().Status.StepSince.IsZero(); waited != (home == "") {
+			t.Errorf("home %q: waiting for the dead gateway is %v: %+v", home, waited, w.release().Status)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package loop
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -94,6 +95,9 @@ func checkReport(rep fairlead.GatewayReport) error {
 	faults := fairlead.CheckName("/endpoint", rep.Endpoint)
 	if faults == nil {
 		faults = fairlead.CheckName("/gateway", rep.Gateway)
+	}
+	if len(rep.Home) > fairlead.MaxName {
+		faults = append(faults, fairlead.Fault{Path: "/home", Message: "longer than 63 bytes"})
 	}
 	if rep.Gateway == evidence.MarksPart {
 		faults = append(faults, fairlead.Fault{Path: "/gateway", Message: "this name is not a gateway's"})
@@ -294,5 +298,18 @@ func (r *Runner) live(ctx context.Context, endpoint string) ([]evidence.Gateway,
 			live = append(live, g)
 		}
 	}
-	return live, nil
+	// A gateway that started again has replaced its earlier self, which will
+	// never confirm anything.
+	current := make([]evidence.Gateway, 0, len(live))
+	for _, g := range live {
+		if !slices.ContainsFunc(live, func(o evidence.Gateway) bool { return replaces(o, g) }) {
+			current = append(current, g)
+		}
+	}
+	return current, nil
+}
+
+func replaces(later, g evidence.Gateway) bool {
+	return g.Home != "" && later.Home == g.Home && later.Gateway != g.Gateway &&
+		(later.Seen.After(g.Seen) || later.Seen.Equal(g.Seen) && later.Gateway > g.Gateway)
 }

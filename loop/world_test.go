@@ -57,6 +57,7 @@ func (c *crashing) Done(ctx context.Context, e store.Effect) error {
 type gateway struct {
 	id      string
 	seq     int64
+	home    string
 	route   fairlead.Route
 	gone    bool
 	refuse  string // why it cannot take a route with a candidate
@@ -162,7 +163,7 @@ func (w *world) second() {
 
 func (g *gateway) serve(now time.Time, errorRate float64) fairlead.GatewayReport {
 	g.seq++
-	rep := fairlead.GatewayReport{Gateway: g.id, Endpoint: "digits", Seq: g.seq, Revision: g.route.Revision, Stratum: g.route.Stratum, Trips: g.trips}
+	rep := fairlead.GatewayReport{Gateway: g.id, Home: g.home, Endpoint: "digits", Seq: g.seq, Revision: g.route.Revision, Stratum: g.route.Stratum, Trips: g.trips}
 	if g.failed > 0 {
 		rep.Failed, rep.Error = g.failed, g.refuse
 	}

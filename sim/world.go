@@ -184,7 +184,7 @@ func (w *World) startGateway(g *gatewayProc) error {
 	starting := true
 	defer func() { starting = false }()
 	rt := w.fake()
-	gw, err := gateway.New(gateway.Config{Env: w.env(g.id), ID: fmt.Sprintf("%s-%d", g.id, w.boots), SyncMirror: true,
+	gw, err := gateway.New(gateway.Config{Env: w.env(g.id), ID: fmt.Sprintf("%s-%d", g.id, w.boots), Home: g.id, SyncMirror: true,
 		Load: func(ctx context.Context, arm fairlead.Arm) (runtime.Model, error) {
 			if p := w.cfg.Chaos.LoadFaults; p > 0 && !starting && w.phases["r"] != "" && !w.healed && w.faults.Float64() < p {
 				return nil, fairlead.Errorf(fairlead.Unavailable, "out of memory")
