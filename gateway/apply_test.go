@@ -174,6 +174,7 @@ func TestRestart(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Dir = dir })
 	w.apply(plan(4, 5000))
 	w.g.SetTokens(tokens("caller"))
+	home := w.report().Home
 	// killed: nothing is shut down
 	g, err := New(w.cfg)
 	if err != nil {
@@ -181,6 +182,7 @@ func TestRestart(t *testing.T) {
 	}
 	w.g = g
 	must(t, "revision", w.report().Revision, 4)
+	must(t, "same home, which is known", w.report().Home == home && home != "", true)
 	must(t, "infer", w.infer(goodBody, "Authorization: Bearer flt_caller").Code, 200)
 	must(t, "tokens are those kept", w.infer(goodBody).Code, 401)
 	info, err := os.Stat(filepath.Join(dir, "tokens"))
