@@ -114,17 +114,6 @@ metadata: {name: digits}
 spec: {initial: digits@1}
 `
 
-const releaseYAML = `
-apiVersion: fairlead/v1
-kind: Release
-metadata: {name: digits-v2}
-spec:
-  endpoint: digits
-  candidate: digits@2
-  strategy: {canary: {steps: [{weight: 5%, hold: 10m}, {approve: {by: managers}}, {weight: 50%, hold: 1h}]}}
-  gates: [{metric: error_rate, maxIncrease: 50%}]
-`
-
 func (w *world) apply(t *testing.T, texts ...string) {
 	t.Helper()
 	var in op.ApplyIn

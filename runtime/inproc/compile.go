@@ -158,17 +158,6 @@ func (b *build) constant(i int) *tensor {
 // given says whether an optional input is wired.
 func (b *build) given(i int) bool { return i < len(b.node.in) && b.node.in[i] != "" }
 
-// wantConstant is an input that this operator needs to know at compile time.
-func (b *build) wantConstant(i int, what string) (*tensor, error) {
-	if t := b.constant(i); t != nil {
-		return t, nil
-	}
-	if !b.given(i) {
-		return nil, fmt.Errorf("no %s given", what)
-	}
-	return nil, unsupported("%s: its %s is computed by the graph; only a constant is known", b.node.label(), what)
-}
-
 func clip(s string) string {
 	if len(s) > 60 {
 		return strings.ToValidUTF8(s[:60], "") + "…"

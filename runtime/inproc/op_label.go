@@ -26,7 +26,7 @@ func makeLabelEncoder(b *build) (kernel, error) {
 	if t := b.tensor("default_tensor"); t != nil {
 		def = t
 	} else {
-		s, i, f := b.str("default_string", "_Unused"), b.int("default_int64", -1), b.float("default_float", -0.0)
+		s, i, f := b.str("default_string", "_Unused"), b.int("default_int64", -1), b.float("default_float", float32(math.Copysign(0, -1)))
 		switch values.dt {
 		case str:
 			def = &tensor{dt: str, view: storage{s: [][]byte{[]byte(s)}}}

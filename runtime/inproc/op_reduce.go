@@ -130,7 +130,6 @@ func reduce(c *call, o, x *tensor, gone [maxRank]bool, keep bool, r reducer) err
 }
 
 func sqrtEnd(a float64, _ int) float64 { return math.Sqrt(a) }
-func logEnd(a float64, _ int) float64  { return math.Log(a) }
 
 // makeArg is ArgMax and ArgMin.
 func makeArg(better func(a, b float64) bool) func(*build) (kernel, error) {

@@ -59,7 +59,6 @@ type ensemble struct {
 	double  func() *forest[float64]
 	base    []float64
 	post    string
-	average bool
 	scratch tensorScratch
 }
 
