@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fairlead.dev"
+	"fairlead.dev/api"
 	"fairlead.dev/op"
 	"github.com/spf13/cobra"
 )
@@ -51,7 +52,11 @@ func (p *program) getCmd() *cobra.Command {
 				return []any{out}, out, err
 			}
 			if watch {
-				return p.watchNouns(cmd.Context(), fetch)
+				name := ""
+				if len(args) == 2 {
+					name = args[1]
+				}
+				return p.watchNouns(cmd.Context(), noun, name, fetch)
 			}
 			_, out, err := fetch(cmd.Context())
 			if err != nil {
@@ -114,11 +119,42 @@ func (p *program) list(ctx context.Context, noun, prefix string) (items []any, a
 	return items, all.Elem().Interface(), nil
 }
 
+// changes signals whenever something of the kind (and, if given, of that name)
+// may have changed; a lost connection is taken up again where it was.
+func (p *program) changes(ctx context.Context, noun, name string) (<-chan struct{}, error) {
+	client, err := p.client()
+	if err != nil {
+		return nil, err
+	}
+	changed := make(chan struct{}, 1)
+	signal := func() {
+		select {
+		case changed <- struct{}{}:
+		default: // one is waiting already
+		}
+	}
+	kind := strings.ToUpper(noun[:1]) + noun[1:]
+	go func() {
+		after := int64(0)
+		for ctx.Err() == nil {
+			after, _ = client.Watch(ctx, kind, name, after, func(api.Change) error { signal(); return nil })
+			signal() // so that the reader learns why, if there is something to learn
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Second):
+			}
+		}
+	}()
+	return changed, nil
+}
+
 // watchNouns prints a line (or a document) whenever a thing changed.
-func (p *program) watchNouns(ctx context.Context, fetch func(context.Context) ([]any, any, error)) error {
+func (p *program) watchNouns(ctx context.Context, noun, name string, fetch func(context.Context) ([]any, any, error)) error {
 	seen := map[string]string{}
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
+	changed, err := p.changes(ctx, noun, name)
+	if err != nil {
+		return err
+	}
 	for first := true; ; first = false {
 		items, _, err := fetch(ctx)
 		if err != nil && (first || fairlead.CodeOf(err) != fairlead.Unavailable) {
@@ -153,7 +189,7 @@ func (p *program) watchNouns(ctx context.Context, fetch func(context.Context) ([
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-changed:
 		}
 	}
 }
