@@ -20,7 +20,7 @@ endif
 # in Go's test cache (which -shuffle would switch off: see make shuffle).
 TESTS := $(GO) test $(RACE) -timeout 10m $(PKG)
 
-.PHONY: build help test check static arch shuffle fuzz demo bench bench-gates clean
+.PHONY: build help test check sim static arch shuffle fuzz demo bench bench-gates clean
 
 # Without cgo, so the binary runs on any Linux of its kind; its version is what
 # Go records of the commit, if there is a git checkout around it.
@@ -37,7 +37,11 @@ test: ## every test, with the race detector where there is a C compiler
 check: static arch build ## what must hold before a commit: format, vet, staticcheck, house rules, modules, tests, short fuzzing
 	@if [ -z "$(RACE)" ]; then echo "NOTE: no C compiler found: the tests run without the race detector"; fi
 	$(TESTS)
+	$(MAKE) --no-print-directory sim
 	FUZZTIME=$(FUZZTIME) tools/fuzz.sh
+
+sim: ## simulate 2,000 releases with faults and crashes (without the race detector, which is ten times slower)
+	CGO_ENABLED=0 $(GO) test -timeout 10m ./sim
 
 static: ## format, vet, staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w these:"; echo "$$unformatted"; exit 1; fi

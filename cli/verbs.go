@@ -168,9 +168,8 @@ func flagName(a op.Param) string {
 
 // paramFlag sets a field of a verb's input.
 type paramFlag struct {
-	p   op.Param
-	in  any
-	set bool
+	p  op.Param
+	in any
 }
 
 var _ pflag.Value = (*paramFlag)(nil)
