@@ -218,6 +218,7 @@ func TestRulesCatch(t *testing.T) {
 		{"HOUSE.md", "missing", "-- HOUSE.md --\n", "HOUSE.md is missing"},
 		{"HOUSE.md", "long", "-- HOUSE.md --\n| `core` `store` `gateway` `op` `cmd` `internal` `docs` | |\n" + strings.Repeat("x\n", 70), "71 lines, at most 70"},
 		{"HOUSE.md", "a room left out", "-- sim/x.txt --\nx\n", "HOUSE.md does not name the folder sim"},
+		{"HOUSE.md", "a beginning that is gone", "-- HOUSE.md --\n| `core` | x | `gone.go` |\n| `store` `gateway` `op` `cmd` `internal` `docs` | |\n", "HOUSE.md:1 begins with core/gone.go, which is not there"},
 		{"HOUSE.md", "a room that is gone", "-- HOUSE.md --\n| `core` `store` `gateway` `op` `cmd` `internal` `docs` `attic/` | |\n", "HOUSE.md:1 names attic, which is not there"},
 		{"decisions are numbered", "a gap", "-- docs/decisions/0004-fourth.md --\n# Fourth\n", "0003 comes here"},
 		{"decisions are numbered", "a repetition", "-- docs/decisions/0002-zweite.md --\n# Second\n", "0003 comes here"},

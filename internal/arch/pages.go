@@ -83,6 +83,16 @@ func house(t *Tree) (found []string) {
 				found = append(found, fmt.Sprintf("HOUSE.md:%d names %s, which is not there", i+1, dir))
 			}
 		}
+		rooms := quoted.FindAllStringSubmatch(cells[1], -1)
+		if len(rooms) != 1 || len(cells) < 5 {
+			continue
+		}
+		for _, m := range quoted.FindAllStringSubmatch(cells[3], -1) {
+			file := path.Join(rooms[0][1], m[1])
+			if !slices.ContainsFunc(t.Go, func(f *File) bool { return f.Path == file }) {
+				found = append(found, fmt.Sprintf("HOUSE.md:%d begins with %s, which is not there", i+1, file))
+			}
+		}
 	}
 	for _, dir := range slices.Sorted(maps.Keys(t.Dirs)) {
 		if strings.Contains(dir, "/") || strings.HasPrefix(dir, ".") {
