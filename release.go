@@ -31,6 +31,9 @@ type Risk struct {
 // Guard is the watch after 100 %: the incumbent stays warm and the harm gates armed.
 type Guard struct {
 	Hold Duration `json:"hold,omitempty" doc:"how long to watch after promotion; 0s if absent"`
+	// Holdout keeps a concurrent baseline: without it relative gates have nothing
+	// to compare with once the candidate takes everything.
+	Holdout Weight `json:"holdout,omitempty" doc:"share of traffic that stays with the incumbent during the guard, so that relative gates keep a baseline, e.g. 5%; 0% if absent"`
 }
 
 // Defaults of a release.

@@ -55,6 +55,11 @@ func checkRelease(r fairlead.Release) []fairlead.Fault {
 	_, bad := strategy.Compile("/spec/strategy", r.Spec.Strategy)
 	faults = append(faults, bad...)
 	faults = append(faults, gate.CheckAll("/spec/gates", r.Spec.Gates)...)
+	if g := r.Spec.Guard; g.Holdout > maxHoldout {
+		faults = append(faults, fairlead.Fault{Path: "/spec/guard/holdout", Message: "too large: the guard is there to watch the candidate", Want: "at most " + maxHoldout.String(), Got: g.Holdout.String()})
+	} else if g.Holdout > 0 && g.Hold == 0 {
+		faults = append(faults, fairlead.Fault{Path: "/spec/guard/holdout", Message: "a hold-out lasts as long as the guard, which has no time", Want: "hold as well, e.g. hold: 24h"})
+	}
 	if a := r.Spec.Risk.Alpha; a < 0 || a > 0.5 {
 		faults = append(faults, fairlead.Fault{Path: "/spec/risk/alpha", Message: "out of range", Want: "above 0, at most 0.5", Got: fmt.Sprint(a)})
 	}
@@ -133,3 +138,6 @@ func phaseOf(r fairlead.Release) fairlead.Phase {
 	}
 	return r.Status.Phase
 }
+
+// maxHoldout bounds what a guard may keep from the candidate.
+const maxHoldout fairlead.Weight = fairlead.FullWeight / 2

@@ -77,11 +77,11 @@ spec:
   endpoint: e
   candidate: m@2
   progressDeadline: 60s
-  guard: {hold: %ds}
+  guard: {hold: %ds, holdout: %s}
   strategy:
 %s  gates:
     - %s
-`, rng.IntN(10), s.Manifest, strings.Join(gates, "\n    - "))
+`, 1+rng.IntN(9), pick(rng, "0%", "0%", "5%"), s.Manifest, strings.Join(gates, "\n    - "))
 	if s.Kind == "failing" && !c.People && strategy == "canary" {
 		s.MustEnd = fairlead.Degraded
 	}

@@ -74,7 +74,7 @@ func goes() []Row {
 			if v.full() {
 				return "Promoted in full by " + by(v.cmd) + ".", true
 			}
-			return v.forward("The candidate takes all traffic"), v.goesOn() && v.next() == toGuard
+			return v.forward(v.takes()), v.goesOn() && v.next() == toGuard
 		},
 		what: func(v *view, m string) { v.tookIfUsed(); v.promote(m) },
 	}, {
@@ -148,6 +148,14 @@ func (v *view) missing() string {
 		m += "; an effect keeps failing: " + v.s.Problem
 	}
 	return m + "."
+}
+
+// takes says what the promotion gives the candidate.
+func (v *view) takes() string {
+	if h := v.holdout(); h > 0 {
+		return fmt.Sprintf("The candidate takes all traffic but a hold-out of %v, which goes when the guard ends", h)
+	}
+	return "The candidate takes all traffic"
 }
 
 func (v *view) timeUp(policy string) (string, bool) {

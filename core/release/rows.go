@@ -236,6 +236,7 @@ func clocks() []Row {
 		what: func(v *view, m string) {
 			v.say(fairlead.Healthy, fairlead.ReasonPromoted, m)
 			v.serve(v.r.Status.Candidate)
+			v.r.Status.Weight = fairlead.FullWeight
 			v.end(fairlead.Healthy)
 		},
 	}}

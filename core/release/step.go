@@ -164,9 +164,18 @@ func (v *view) start(message string) {
 // promote gives the candidate all traffic and begins the guard.
 func (v *view) promote(message string) {
 	st := &v.r.Status
-	st.Step, st.Weight, st.Mirror = len(st.Steps), fairlead.FullWeight, 0
+	st.Step, st.Weight, st.Mirror = len(st.Steps), max(st.Weight, fairlead.FullWeight-v.holdout()), 0
 	v.restartClock()
 	v.say(fairlead.Guarding, fairlead.ReasonPromoted, message)
+}
+
+// holdout is the incumbent's share in the guard. A guard that does not last
+// needs no baseline.
+func (v *view) holdout() fairlead.Weight {
+	if v.r.Spec.Guard.Hold == 0 {
+		return 0
+	}
+	return v.r.Spec.Guard.Holdout
 }
 
 // turnBack takes all exposure away. Step stays: it says how far the attempt came.

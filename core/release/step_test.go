@@ -99,6 +99,8 @@ func trip(attempt int) do {
 		w.s.Trips = []fairlead.Trip{{Stratum: fairlead.Stratum{Release: "v2", Attempt: attempt, Step: 0}, Arm: fairlead.Candidate, Reason: "5 of 5 failed."}}
 	}
 }
+func holdout(share fairlead.Weight) do { return func(w *world) { w.r.Spec.Guard.Holdout = share } }
+
 func endpoint(f func(*fairlead.EndpointStatus)) do {
 	return func(w *world) { f(&w.s.Endpoint.Status) }
 }
@@ -121,6 +123,12 @@ func TestRows(t *testing.T) {
 			"begin in-force step in-force step in-force step in-force promote in-force healthy", "Healthy 5/5 100%", fairlead.ReasonPromoted, ""},
 		{"promoting in full", "canary", canary, fairlead.OnExtend, []do{after(0), cmd("full", "managers")},
 			"begin in-force promote in-force", "Guarding 5/5 100%", fairlead.ReasonPromoted, "in full by managers"},
+		{"a hold-out stays with the incumbent", "canary", canary, fairlead.OnExtend, []do{holdout(500), cmd("full", "managers")},
+			"begin in-force promote in-force", "Guarding 5/5 95%", fairlead.ReasonPromoted, ""},
+		{"and goes with the guard", "canary", canary, fairlead.OnExtend, []do{holdout(500), cmd("full", "managers"), after(30 * time.Minute)},
+			"begin in-force promote in-force healthy", "Healthy 5/5 100%", fairlead.ReasonPromoted, ""},
+		{"a hold-out takes nobody back", "canary", `{"steps":[{"weight":"99%","hold":"1m"}]}`, fairlead.OnPromote, []do{holdout(500), after(time.Minute)},
+			"begin in-force step in-force promote in-force", "Guarding 3/3 99%", fairlead.ReasonPromoted, "all traffic but a hold-out of 5%"},
 		{"promoting does not skip another's approval", "canary", canary, fairlead.OnExtend, []do{after(0), cmd("full", "bob", "operator")},
 			"begin in-force ignore", "Progressing 1/5 0% mirror 50%", fairlead.ReasonSteps, ""},
 		{"nor does promoting by one step", "canary", canary, fairlead.OnExtend, []do{after(0), cmd("promote", "a"), cmd("promote", "a"), cmd("promote", "bob", "operator"), after(time.Minute), cmd("promote", "bob", "operator")},
