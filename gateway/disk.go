@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"fairlead.dev"
@@ -37,6 +38,9 @@ type keptRoute struct {
 // restoreTimeout bounds the loading of one route's models at start: a target
 // that hangs must not keep the other endpoints from being served.
 const restoreTimeout = 30 * time.Second
+
+// restoreAtOnce bounds how many endpoints load their models at once at start.
+const restoreAtOnce = 8
 
 func (g *Gateway) restore() error {
 	if err := os.MkdirAll(filepath.Join(g.cfg.Dir, "routes"), 0o700); err != nil {
@@ -65,31 +69,45 @@ func (g *Gateway) restore() error {
 	if err != nil {
 		return fmt.Errorf("the gateway's folder: %w", err)
 	}
+	var loading sync.WaitGroup
+	turns := make(chan struct{}, restoreAtOnce)
 	for _, e := range entries {
 		name, ok := strings.CutSuffix(e.Name(), ".route")
 		if !ok {
 			continue // a temporary file that a kill left behind is overwritten in time
 		}
-		path := filepath.Join(g.cfg.Dir, "routes", e.Name())
-		var k keptRoute
-		err := readChecked(path, &k)
-		if err == nil && k.Route.Endpoint != name {
-			err = fmt.Errorf("it is for endpoint %q", k.Route.Endpoint)
-		}
-		if err == nil {
-			ep := g.endpoint(name)
-			ep.mu.Lock()
-			ep.trips = k.Trips
-			ep.mu.Unlock()
-			ctx, cancel := context.WithTimeout(context.Background(), restoreTimeout)
-			err = g.Apply(ctx, k.Route)
-			cancel()
-		}
-		if err != nil {
-			g.log.Error("a kept route cannot be used; the endpoint is not served until its route comes again", "file", path, "error", err)
-		}
+		turns <- struct{}{}
+		loading.Go(func() {
+			g.restoreRoute(name, filepath.Join(g.cfg.Dir, "routes", e.Name()))
+			<-turns
+		})
 	}
+	loading.Wait()
 	return nil
+}
+
+// restoreRoute puts a kept route in force.
+func (g *Gateway) restoreRoute(name, path string) {
+	var k keptRoute
+	err := readChecked(path, &k)
+	if err == nil && k.Route.Endpoint != name {
+		err = fmt.Errorf("it is for endpoint %q", k.Route.Endpoint)
+	}
+	if err == nil {
+		ep := g.endpoint(name)
+		ep.mu.Lock()
+		ep.trips = k.Trips
+		ep.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), restoreTimeout)
+		defer cancel()
+		err = g.Apply(ctx, k.Route)
+	}
+	switch {
+	case err != nil && g.lookup(name) == nil:
+		g.log.Error("a kept route cannot be used; the endpoint is not served until its route comes again", "file", path, "error", err)
+	case err != nil:
+		g.log.Error("a kept route cannot be used whole yet", "file", path, "error", err)
+	}
 }
 
 func (g *Gateway) routeFile(endpoint string) string {
@@ -108,7 +126,7 @@ func (g *Gateway) keepRoute(ep *endpoint) error {
 		return nil
 	}
 	ep.mu.Lock()
-	k := keptRoute{Route: rt.plan, Trips: append([]fairlead.Trip(nil), ep.trips...)}
+	k := keptRoute{Route: *rt.wanted(), Trips: append([]fairlead.Trip(nil), ep.trips...)}
 	ep.mu.Unlock()
 	if err := writeChecked(g.routeFile(ep.name), k); err != nil {
 		return &fairlead.Error{Code: fairlead.Internal, Message: "the route of " + ep.name + " is in force but could not be kept on disk", Err: err}

@@ -3,7 +3,7 @@
 //
 //	caller → match → choose → send → record → reply        http.go, infer.go
 //	              │               └→ mirror (off the path)  mirror.go
-//	              └ Route: immutable, behind one atomic pointer   table.go
+//	              └ Route: immutable, behind one atomic pointer   table.go, standin.go
 //	record → stratum counters → Collect → GatewayReport    record.go, collect.go
 //	       → tripwire: turns an arm off by itself          trip.go
 //	       → decision (index + journal) ← feedback         decision.go, journal.go, feedback.go

@@ -59,13 +59,13 @@ func (g *Gateway) WriteMetrics(out io.Writer) error {
 			}
 		}
 	}
-	w.head("fairlead_route_revision", "gauge", "Revision of the route in force.")
+	w.head("fairlead_route_revision", "gauge", "Revision of the route in force; 0 while the incumbent stands in for a route that was never whole.")
 	for _, ep := range eps {
 		if rt := table[ep.name]; rt != nil {
 			w.line("fairlead_route_revision", float64(rt.plan.Revision), "endpoint", ep.name)
 		}
 	}
-	w.head("fairlead_route_failed", "gauge", "1 while the newest route cannot be taken and the one before stays in force.")
+	w.head("fairlead_route_failed", "gauge", "1 while the newest route cannot be taken: the one before stays in force, or the incumbent answers alone where there is none.")
 	forEach(eps, func(ep *endpoint) {
 		ep.mu.Lock()
 		failed := ep.failed > 0

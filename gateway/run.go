@@ -176,7 +176,7 @@ func (a *applier) apply(m bus.Message) {
 		err = a.g.Apply(a.ctx, r)
 	}
 	if err != nil && a.ctx.Err() == nil {
-		a.g.log.Error("a route could not be taken; the one before stays in force", "endpoint", m.Key, "revision", r.Revision, "error", err)
+		a.g.log.Error("a route could not be taken; what was in force stays", "endpoint", m.Key, "revision", r.Revision, "error", err)
 	}
 	a.g.nudge()
 }

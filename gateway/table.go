@@ -17,11 +17,12 @@ import (
 // It never changes; a trip or a new revision makes another one.
 type compiled struct {
 	ep      *endpoint
-	plan    fairlead.Route // as it arrived
-	route   fairlead.Route // plan with the tripped arms' shares given to the incumbent
-	arms    []arm          // as plan.Arms
-	stratum *stratum       // evidence; nil: what is counted now belongs to no window
-	pi      float64        // the candidate's share, for the tripwires
+	plan    fairlead.Route  // as it arrived
+	instead *fairlead.Route // the route that this one, the incumbent alone, stands in for; nil: this one is whole
+	route   fairlead.Route  // plan with the tripped arms' shares given to the incumbent
+	arms    []arm           // as plan.Arms
+	stratum *stratum        // evidence; nil: what is counted now belongs to no window
+	pi      float64         // the candidate's share, for the tripwires
 	timeout time.Duration
 	window  int64 // µs in which feedback is taken
 }
@@ -75,7 +76,8 @@ func newEndpoint(name string) *endpoint {
 // Apply puts a route in force. All its models are loaded first; then the route
 // is swapped in whole. A route not newer than the one in force changes nothing
 // and is no error (messages arrive at least once). One that is invalid or whose
-// models cannot be loaded leaves the old one in force, and reports say so.
+// models cannot be loaded leaves the old one in force, and reports say so; where
+// none is in force, its incumbent answers alone meanwhile (standin.go).
 func (g *Gateway) Apply(ctx context.Context, r fairlead.Route) error {
 	if faults := checkRoute(r); len(faults) > 0 {
 		err := fairlead.Faulty("the route cannot be taken", faults)
@@ -90,13 +92,18 @@ func (g *Gateway) Apply(ctx context.Context, r fairlead.Route) error {
 	ep := g.endpoint(r.Endpoint)
 	ep.applying.Lock()
 	defer ep.applying.Unlock()
-	if old := g.lookup(r.Endpoint); old != nil && old.plan.Revision >= r.Revision {
+	old := g.lookup(r.Endpoint)
+	if old.covers(r.Revision) {
 		return nil
 	}
-	rt, err := g.prepare(ctx, ep, r)
-	if err != nil {
-		ep.fail(r, err, g.now())
-		return err
+	rt, failed := g.prepare(ctx, ep, r, old == nil)
+	if failed != nil {
+		ep.fail(r, failed, g.now())
+		if !old.yields(r.Revision) || len(rt.arms) == 0 {
+			rt.drop(g)
+			return failed
+		}
+		rt.standIn(g, r)
 	}
 	old, ok := g.swap(ep, rt)
 	if !ok {
@@ -110,11 +117,13 @@ func (g *Gateway) Apply(ctx context.Context, r fairlead.Route) error {
 		// It is in force all the same; only a restart would miss it.
 		g.log.Error("a route could not be kept on disk", "endpoint", ep.name, "error", err)
 	}
-	return nil
+	return failed
 }
 
-// prepare loads the arms' models.
-func (g *Gateway) prepare(ctx context.Context, ep *endpoint, r fairlead.Route) (*compiled, error) {
+// prepare loads the arms' models; hurry bounds the time that a candidate may
+// take. With an error, the arms before the one that failed are ready: they are
+// the caller's to use or drop.
+func (g *Gateway) prepare(ctx context.Context, ep *endpoint, r fairlead.Route, hurry bool) (*compiled, error) {
 	rt := &compiled{ep: ep, plan: r, timeout: r.Limits.Timeout.Std(), window: r.Feedback.Window.Std().Microseconds()}
 	if rt.timeout <= 0 {
 		rt.timeout = fairlead.DefaultTimeout.Std()
@@ -131,11 +140,10 @@ func (g *Gateway) prepare(ctx context.Context, ep *endpoint, r fairlead.Route) (
 	if k := r.Key; k != nil && k.Header != "" {
 		rt.plan.Key = &fairlead.Key{Header: http.CanonicalHeaderKey(k.Header)} // so that looking it up makes nothing
 	}
-	for _, a := range r.Arms {
-		h, err := g.take(ctx, a)
+	for i, a := range r.Arms {
+		h, err := g.takeArm(ctx, a, hurry && i > 0)
 		if err != nil {
-			rt.drop(g)
-			return nil, &fairlead.Error{Code: fairlead.Unavailable, Message: fmt.Sprintf("arm %s (%s) cannot be loaded on %s", a.Name, a.Version, a.Target), Err: err}
+			return rt, &fairlead.Error{Code: fairlead.Unavailable, Message: fmt.Sprintf("arm %s (%s) cannot be loaded on %s", a.Name, a.Version, a.Target), Err: err}
 		}
 		_, part, _ := strings.Cut(a.Version, "@")
 		rt.arms = append(rt.arms, arm{name: a.Name, version: a.Version, part: part, handle: h})
@@ -155,12 +163,14 @@ func (g *Gateway) swap(ep *endpoint, rt *compiled) (*compiled, bool) {
 	}
 	g.eps[ep.name] = ep // a Remove may have come between
 	ep.mu.Lock()
-	ep.failed, ep.err, ep.retry, ep.tries = 0, "", nil, 0
-	keep := ep.trips[:0:0]
+	if rt.instead == nil {
+		ep.failed, ep.err, ep.retry, ep.tries = 0, "", nil, 0
+	}
+	keep, now := ep.trips[:0:0], rt.wanted().Stratum
 	for _, t := range ep.trips {
 		// A trip holds for the whole attempt: a step that was taken before the
 		// control plane heard of it must not bring the arm back.
-		if t.Stratum.Release == rt.plan.Stratum.Release && t.Stratum.Attempt == rt.plan.Stratum.Attempt {
+		if t.Stratum.Release == now.Release && t.Stratum.Attempt == now.Attempt {
 			keep = append(keep, t)
 		}
 	}

@@ -30,6 +30,8 @@ type Config struct {
 	Plant func(w *World, c *store.Commit)
 	// PlantRoute may change a route on its way into a gateway.
 	PlantRoute func(rt *fairlead.Route)
+	// PlantLoad may keep an arm's model from being loaded.
+	PlantLoad func(arm fairlead.Arm) error
 	// Blind makes the control plane unable to read a release while it says so: a
 	// planted bug of another kind.
 	Blind func(w *World) bool
@@ -188,6 +190,11 @@ func (w *World) startGateway(g *gatewayProc) error {
 		Load: func(ctx context.Context, arm fairlead.Arm) (runtime.Model, error) {
 			if p := w.cfg.Chaos.LoadFaults; p > 0 && !starting && w.phases["r"] != "" && !w.healed && w.faults.Float64() < p {
 				return nil, fairlead.Errorf(fairlead.Unavailable, "out of memory")
+			}
+			if w.cfg.PlantLoad != nil {
+				if err := w.cfg.PlantLoad(arm); err != nil {
+					return nil, err
+				}
 			}
 			return rt.Load(ctx, source{w.blobs, arm.Artifact}, arm.Place)
 		}})
