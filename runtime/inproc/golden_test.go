@@ -97,9 +97,18 @@ func (g goldenTensor) tensor(t testing.TB) runtime.Tensor {
 			r.Data = d32
 		}
 	case "INT64":
-		var v []int64
-		read(&v)
-		r.Data = v
+		r.Data = numbersOf[int64](read)
+	case "INT32":
+		r.Data = numbersOf[int32](read)
+	case "INT8":
+		r.Data = numbersOf[int8](read)
+	case "UINT8": // encoding/json takes []uint8 for base64 text
+		v := numbersOf[int16](read)
+		d := make([]uint8, len(v))
+		for i := range v {
+			d[i] = uint8(v[i])
+		}
+		r.Data = d
 	case "BOOL":
 		var v []bool
 		read(&v)
@@ -116,6 +125,12 @@ func (g goldenTensor) tensor(t testing.TB) runtime.Tensor {
 		t.Fatalf("datatype %s", g.Datatype)
 	}
 	return r
+}
+
+func numbersOf[T any](read func(any)) []T {
+	v := []T{}
+	read(&v)
+	return v
 }
 
 // looser is for fixtures whose authority itself is no better: it sums in
@@ -163,6 +178,12 @@ func compare(t *testing.T, want, got runtime.Tensor, tol float64) {
 			}
 		case []int64:
 			same = got.Data.([]int64)[i] == w[i]
+		case []int32:
+			same = got.Data.([]int32)[i] == w[i]
+		case []int8:
+			same = got.Data.([]int8)[i] == w[i]
+		case []uint8:
+			same = got.Data.([]uint8)[i] == w[i]
 		case []bool:
 			same = got.Data.([]bool)[i] == w[i]
 		case [][]byte:
