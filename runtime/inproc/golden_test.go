@@ -82,13 +82,19 @@ func (g goldenTensor) tensor(t testing.TB) runtime.Tensor {
 	}
 	switch g.Datatype {
 	case "FP32", "FP64":
-		var v []*float64
-		read(&v)
+		v := numbersOf[any](read)
 		d32, d64 := make([]float32, len(v)), make([]float64, len(v))
 		for i, p := range v {
-			d64[i] = math.NaN()
-			if p != nil {
-				d64[i] = *p
+			switch p := p.(type) {
+			case nil:
+				d64[i] = math.NaN()
+			case float64:
+				d64[i] = p
+			case string:
+				d64[i] = math.Inf(1)
+				if p == "-inf" {
+					d64[i] = math.Inf(-1)
+				}
 			}
 			d32[i] = float32(d64[i])
 		}

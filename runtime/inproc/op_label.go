@@ -44,7 +44,7 @@ func makeLabelEncoder(b *build) (kernel, error) {
 			b.node.attrs[i].used = b.node.attrs[i].used || b.node.attrs[i].name == name
 		}
 	}
-	find := index(keys)
+	find := index(keys, b.version >= 4)
 	return func(c *call, in, out []*tensor) error {
 		x := in[0]
 		if x.dt != keys.dt {
@@ -70,7 +70,7 @@ func makeLabelEncoder(b *build) (kernel, error) {
 func oldLabelEncoder(b *build) (kernel, error) {
 	list := b.strings("classes_strings")
 	def, defInt := []byte(b.str("default_string", "_Unused")), int64(b.int("default_int64", -1))
-	find := index(&tensor{dt: str, shape: []int{len(list)}, view: storage{s: list}})
+	find := index(&tensor{dt: str, shape: []int{len(list)}, view: storage{s: list}}, false)
 	return func(c *call, in, out []*tensor) error {
 		x := in[0]
 		to := i64
@@ -124,9 +124,9 @@ func oneList(b *build, prefix string) (*tensor, error) {
 	return nil, fmt.Errorf("%s of type %s", prefix, found[0].dt)
 }
 
-// index finds an element of a tensor in a list; -1 if it is not there. NaN is
-// found if the list has one.
-func index(list *tensor) func(x *tensor, i int) int {
+// index finds an element of a tensor in a list; -1 if it is not there. nans
+// says whether NaN is equal to itself.
+func index(list *tensor, nans bool) func(x *tensor, i int) int {
 	n := list.count()
 	if list.dt == str {
 		at := make(map[string]int, n)
@@ -156,7 +156,9 @@ func index(list *tensor) func(x *tensor, i int) int {
 	for k := n - 1; k >= 0; k-- {
 		v := list.float(k)
 		if math.IsNaN(v) {
-			nan = k
+			if nans {
+				nan = k
+			}
 		} else {
 			at[v] = k
 		}
@@ -188,7 +190,7 @@ func makeOneHotEncoder(b *build) (kernel, error) {
 		return nil, fmt.Errorf("it has no categories")
 	}
 	zeros := b.flag("zeros", true)
-	find, n := index(list), list.count()
+	find, n := index(list, false), list.count()
 	return func(c *call, in, out []*tensor) error {
 		x := in[0]
 		if (x.dt == str) != (list.dt == str) || x.dt == boolean {

@@ -72,6 +72,9 @@ func makeLinearRegressor(b *build) (kernel, error) {
 	if l.targets < 1 || l.targets > 1<<16 || len(l.coef) == 0 || (len(l.intercept) > 0 && len(l.intercept) != l.targets) {
 		return nil, fmt.Errorf("%d coefficients and %d intercepts for %d targets", len(l.coef), len(l.intercept), l.targets)
 	}
+	if l.targets == 1 && post != "PROBIT" {
+		post = "NONE" // as in ONNX Runtime, see makeTreeRegressor
+	}
 	return func(c *call, in, out []*tensor) error {
 		rows, _, err := table(in[0])
 		if err != nil {
@@ -105,8 +108,9 @@ func makeLinearClassifier(b *build) (kernel, error) {
 	if len(l.coef) == 0 || (l.targets != n && (l.targets != 1 || n != 2)) {
 		return nil, fmt.Errorf("%d intercepts for %d classes", len(l.intercept), n)
 	}
-	if l.targets == 1 && n == 2 && post != "NONE" && post != "LOGISTIC" {
-		return nil, unsupported("%s: post_transform %s of a single score", b.node.label(), post)
+	if l.targets == 1 && n == 2 && post == "PROBIT" {
+		// ONNX Runtime leaves the second score undefined.
+		return nil, unsupported("%s: post_transform PROBIT of a single score", b.node.label())
 	}
 	return func(c *call, in, out []*tensor) error {
 		rows, _, err := table(in[0])
@@ -128,7 +132,7 @@ func makeLinearClassifier(b *build) (kernel, error) {
 					class = 1
 				}
 				lab.set(y, r, class)
-				if post == "LOGISTIC" {
+				if post == "LOGISTIC" { // a softmax of one score is left out, as in ONNX Runtime
 					s[0] = sigmoid(s[0])
 				}
 				row[0], row[1] = float32(1-s[0]), float32(s[0])

@@ -42,12 +42,9 @@ func makeReduce(r reducer) func(*build) (kernel, error) {
 			if err != nil {
 				return err
 			}
-			if len(list) == 0 && noop {
-				return copyTo(c, o, x)
-			}
 			var gone [maxRank]bool
 			for i := range x.shape {
-				gone[i] = len(list) == 0
+				gone[i] = len(list) == 0 && !noop // then each element is reduced by itself
 			}
 			for _, a := range list {
 				if a, err = axisOf(a, x.rank()); err != nil {

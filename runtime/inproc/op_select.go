@@ -135,6 +135,61 @@ func makeGather(b *build) (kernel, error) {
 	}, nil
 }
 
+// makeGatherElements picks one element along axis for each place of the
+// indices, which lie within the data in every other dimension.
+func makeGatherElements(b *build) (kernel, error) {
+	axis := b.int("axis", 0)
+	return func(c *call, in, out []*tensor) error {
+		x, ix := in[0], in[1]
+		a, err := axisOf(axis, x.rank())
+		if err != nil {
+			return err
+		}
+		if (ix.dt != i64 && ix.dt != i32) || ix.rank() != x.rank() {
+			return fmt.Errorf("indices of type %s with %d dimensions into %d", ix.dt, ix.rank(), x.rank())
+		}
+		var st, idx dims
+		s := 1
+		for i := x.rank() - 1; i >= 0; i-- {
+			if i != a && ix.shape[i] > x.shape[i] {
+				return fmt.Errorf("indices of shape %v into %v", append([]int(nil), ix.shape...), append([]int(nil), x.shape...))
+			}
+			st[i] = s
+			s *= x.shape[i]
+		}
+		if err := out[0].alloc(c, x.dt, ix.shape...); err != nil {
+			return err
+		}
+		n := ix.count()
+		if err := c.spend(2 * n); err != nil {
+			return err
+		}
+		for i := range n {
+			v := int(ix.float(i))
+			if v < 0 {
+				v += x.shape[a]
+			}
+			if v < 0 || v >= x.shape[a] {
+				return dataError{fmt.Sprintf("index %d of a dimension of %d", v, x.shape[a])}
+			}
+			from := v * st[a]
+			for j := range x.rank() {
+				if j != a {
+					from += idx[j] * st[j]
+				}
+			}
+			move(out[0], i, x, from, 1)
+			for j := x.rank() - 1; j >= 0; j-- {
+				if idx[j]++; idx[j] < ix.shape[j] {
+					break
+				}
+				idx[j] = 0
+			}
+		}
+		return nil
+	}, nil
+}
+
 // makePad knows mode constant; pads come as attribute before version 11.
 func makePad(b *build) (kernel, error) {
 	b.choice("mode", "constant", "constant")

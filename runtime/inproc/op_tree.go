@@ -59,6 +59,7 @@ type ensemble struct {
 	double  func() *forest[float64]
 	base    []float64
 	post    string
+	agg     string // "": SUM
 	scratch tensorScratch
 }
 
@@ -207,7 +208,7 @@ func (e *ensemble) rows(c *call, x *tensor, f func(row int, scores []float64, se
 	t := e.scratch.get()
 	defer e.scratch.put(t)
 	if x.dt == f64 {
-		return eachRow(c, e.double(), t, x.view.f64, rows, cols, f)
+		return eachRow(c, e.double(), e.agg, t, x.view.f64, rows, cols, f)
 	}
 	v := x
 	if x.dt != f32 {
@@ -220,10 +221,10 @@ func (e *ensemble) rows(c *call, x *tensor, f func(row int, scores []float64, se
 			return err
 		}
 	}
-	return eachRow(c, e.single, t, v.view.f32, rows, cols, f)
+	return eachRow(c, e.single, e.agg, t, v.view.f32, rows, cols, f)
 }
 
-func eachRow[T float](c *call, fo *forest[T], t *tensor, x []T, rows, cols int, f func(int, []float64, []bool)) error {
+func eachRow[T float](c *call, fo *forest[T], agg string, t *tensor, x []T, rows, cols int, f func(int, []float64, []bool)) error {
 	if err := c.take(9 * fo.targets); err != nil {
 		return err
 	}
@@ -236,7 +237,11 @@ func eachRow[T float](c *call, fo *forest[T], t *tensor, x []T, rows, cols int, 
 		}
 		clear(acc)
 		clear(seen)
-		fo.sum(acc, x[r*cols:r*cols+cols], seen)
+		if agg == "MIN" || agg == "MAX" {
+			fo.extreme(acc, x[r*cols:r*cols+cols], seen, agg == "MAX")
+		} else {
+			fo.sum(acc, x[r*cols:r*cols+cols], seen)
+		}
 		f(r, acc, seen)
 	}
 	return nil
@@ -244,7 +249,7 @@ func eachRow[T float](c *call, fo *forest[T], t *tensor, x []T, rows, cols int, 
 
 func makeTreeRegressor(b *build) (kernel, error) {
 	n := b.int("n_targets", 1)
-	agg := b.choice("aggregate_function", "SUM", "SUM", "AVERAGE")
+	agg := b.choice("aggregate_function", "SUM", "SUM", "AVERAGE", "MIN", "MAX")
 	if n < 1 || n > 1<<16 {
 		return nil, fmt.Errorf("n_targets %d", n)
 	}
@@ -255,6 +260,7 @@ func makeTreeRegressor(b *build) (kernel, error) {
 	if len(e.base) != 0 && len(e.base) != n {
 		return nil, fmt.Errorf("%d base values for %d targets", len(e.base), n)
 	}
+	e.agg = agg
 	trees := float64(len(e.single.roots))
 	post := e.post
 	if n == 1 && post != "PROBIT" {
@@ -268,12 +274,12 @@ func makeTreeRegressor(b *build) (kernel, error) {
 		if err := out[0].alloc(c, f32, rows, n); err != nil {
 			return err
 		}
-		return e.rows(c, in[0], func(row int, s []float64, _ []bool) {
+		return e.rows(c, in[0], func(row int, s []float64, seen []bool) {
 			for k := range s {
 				if agg == "AVERAGE" {
 					s[k] /= trees
 				}
-				if len(e.base) > 0 {
+				if len(e.base) > 0 && (n == 1 || seen[k]) { // a target without votes stays 0, as in ONNX Runtime
 					s[k] += e.base[k]
 				}
 			}
@@ -307,6 +313,10 @@ func makeTreeClassifier(b *build) (kernel, error) {
 	for _, v := range e.single.votes {
 		lone = lone && v.target == e.single.votes[0].target
 		positive = positive && v.weight >= 0
+	}
+	if lone && e.post == "PROBIT" && len(e.base) < 2 {
+		// ONNX Runtime leaves the second score undefined.
+		return nil, unsupported("%s: post_transform PROBIT of a single score", b.node.label())
 	}
 	return func(c *call, in, out []*tensor) error {
 		rows, _, err := table(in[0])
@@ -353,40 +363,33 @@ func (e *ensemble) classify(s []float64, seen []bool, lone, positive bool) int {
 		return max(best, 0)
 	}
 	two := seen[1]
-	switch len(e.base) {
-	case 2:
-		if seen[1] {
-			s[1] += e.base[1] + s[0]
-			s[0] = -s[1]
-		} else {
-			s[0] += e.base[0]
-		}
-	case 1:
+	score := s[0]
+	switch {
+	case len(e.base) == 2 && two:
+		s[1] = e.base[1] + s[0]
+		s[0] = -s[1]
+	case len(e.base) > 0:
 		s[0] += e.base[0]
 	}
-	score := s[0]
-	if two {
+	if score = s[0]; two {
 		score = s[1]
 	}
-	class := 0
+	cut := 0.0
 	if lone && positive {
-		if float32(score) > 0.5 {
-			class = 1
-		}
-	} else if float32(score) > 0 {
+		cut = 0.5
+	}
+	class := 0
+	if float32(score) > float32(cut) {
 		class = 1
 	}
-	if two {
-		postTransform(e.post, s)
-		return class
-	}
 	switch {
-	case e.post == "PROBIT":
-		s[0], s[1] = 0, probit(score)
-	case lone && positive:
-		s[0], s[1] = 1-score, score
+	case two || len(e.base) == 2:
+		postTransform(e.post, s)
+	case !lone: // this row met votes for the first class only
 	case e.post == "LOGISTIC":
 		s[0], s[1] = sigmoid(-score), sigmoid(score)
+	case positive:
+		s[0], s[1] = 1-score, score
 	default:
 		s[0], s[1] = -score, score
 	}

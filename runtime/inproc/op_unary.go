@@ -205,25 +205,27 @@ func makeIsNaN(*build) (kernel, error) {
 }
 
 // makeClip takes its bounds as attributes before version 11, as inputs since.
+// A bound that is not given is the type's lowest or highest finite number, as
+// in ONNX Runtime, so that infinities are clipped too.
 func makeClip(b *build) (kernel, error) {
-	lo, hi := math.Inf(-1), math.Inf(1)
+	var lo, hi *tensor
 	if b.version < 11 {
-		lo, hi = float64(b.float("min", -math.MaxFloat32)), float64(b.float("max", math.MaxFloat32))
+		lo = &tensor{dt: f32, view: storage{f32: []float32{b.float("min", -math.MaxFloat32)}}}
+		hi = &tensor{dt: f32, view: storage{f32: []float32{b.float("max", math.MaxFloat32)}}}
 	}
 	return func(c *call, in, out []*tensor) error {
-		x, o := in[0], out[0]
-		lo, hi := lo, hi
+		x, o, lo, hi := in[0], out[0], lo, hi
 		for i := 1; i < len(in); i++ {
 			if in[i] == nil {
 				continue
 			}
-			if in[i].count() != 1 {
-				return fmt.Errorf("a bound with %d elements", in[i].count())
+			if in[i].count() != 1 || in[i].dt != x.dt {
+				return fmt.Errorf("a bound of type %s with %d elements", in[i].dt, in[i].count())
 			}
 			if i == 1 {
-				lo = in[i].float(0)
+				lo = in[i]
 			} else {
-				hi = in[i].float(0)
+				hi = in[i]
 			}
 		}
 		if err := o.alloc(c, x.dt, x.shape...); err != nil {
@@ -232,30 +234,48 @@ func makeClip(b *build) (kernel, error) {
 		if err := c.spend(x.count()); err != nil {
 			return err
 		}
-		// Upper bound last: where min > max, ONNX gives max.
-		clamp := func(v float64) float64 { return math.Min(math.Max(v, lo), hi) }
 		switch x.dt {
 		case f32:
-			for i, v := range x.view.f32 {
-				o.view.f32[i] = float32(clamp(float64(v)))
-			}
+			clamp(o.view.f32, x.view.f32, bound[float32](lo, -math.MaxFloat32), bound[float32](hi, math.MaxFloat32))
 		case f64:
-			for i, v := range x.view.f64 {
-				o.view.f64[i] = clamp(v)
-			}
+			clamp(o.view.f64, x.view.f64, bound[float64](lo, -math.MaxFloat64), bound[float64](hi, math.MaxFloat64))
 		case i64:
-			for i, v := range x.view.i64 {
-				o.view.i64[i] = int64(clamp(float64(v)))
-			}
+			clamp(o.view.i64, x.view.i64, bound[int64](lo, math.MinInt64), bound[int64](hi, math.MaxInt64))
 		case i32:
-			for i, v := range x.view.i32 {
-				o.view.i32[i] = int32(clamp(float64(v)))
-			}
+			clamp(o.view.i32, x.view.i32, bound[int32](lo, math.MinInt32), bound[int32](hi, math.MaxInt32))
+		case i8:
+			clamp(o.view.i8, x.view.i8, bound[int8](lo, math.MinInt8), bound[int8](hi, math.MaxInt8))
+		case u8:
+			clamp(o.view.u8, x.view.u8, bound[uint8](lo, 0), bound[uint8](hi, math.MaxUint8))
 		default:
 			return badType(x.dt)
 		}
 		return nil
 	}, nil
+}
+
+func bound[T number](t *tensor, def T) T {
+	if t == nil {
+		return def
+	}
+	if v := data[T](t); len(v) == 1 {
+		return v[0]
+	}
+	return T(t.float(0)) // an attribute, which is FP32 whatever the input
+}
+
+// clamp keeps NaN. The upper bound comes last: where lo > hi, ONNX gives hi.
+func clamp[T number](o, x []T, lo, hi T) {
+	o = o[:len(x)]
+	for i, v := range x {
+		if v < lo {
+			v = lo
+		}
+		if v > hi {
+			v = hi
+		}
+		o[i] = v
+	}
 }
 
 func makeCast(b *build) (kernel, error) {
@@ -337,23 +357,37 @@ func castOne[T number](o *tensor, i int, v T) {
 	}
 }
 
-// castToText writes integers; floats are refused, as runtimes disagree on
-// their text.
+// castToText writes what ONNX Runtime writes: of a float 8 significant digits
+// without trailing zeros, whatever its type.
 func castToText(c *call, o, x *tensor, n int) error {
 	if err := c.take(24 * n); err != nil {
 		return err
 	}
 	for i := range n {
 		switch x.dt {
+		case f32:
+			o.view.s[i] = floatText(float64(x.view.f32[i]))
+		case f64:
+			o.view.s[i] = floatText(x.view.f64[i])
 		case i64:
 			o.view.s[i] = strconv.AppendInt(nil, x.view.i64[i], 10)
-		case i32:
-			o.view.s[i] = strconv.AppendInt(nil, int64(x.view.i32[i]), 10)
 		default:
-			return fmt.Errorf("casting %s to strings is not known", x.dt)
+			o.view.s[i] = strconv.AppendInt(nil, int64(x.float(i)), 10)
 		}
 	}
 	return nil
+}
+
+func floatText(v float64) []byte {
+	switch {
+	case math.IsNaN(v):
+		return []byte("NaN")
+	case math.IsInf(v, 1):
+		return []byte("INF")
+	case math.IsInf(v, -1):
+		return []byte("-INF")
+	}
+	return strconv.AppendFloat(nil, v, 'g', 8, 64)
 }
 
 func castFromText(o, x *tensor, dt dtype) error {

@@ -1,6 +1,9 @@
 package inproc
 
-import "math"
+import (
+	"cmp"
+	"math"
+)
 
 // operators is every operator that inproc knows: domain, name, the first
 // version of the domain whose meaning the code has, inputs (required, at
@@ -38,6 +41,7 @@ func operators() []operator {
 		{"", "Flatten", 1, 1, 1, 1, makeFlatten},
 		{"", "Floor", 6, 1, 1, 1, makeFloat(math.Floor)},
 		{"", "Gather", 1, 2, 2, 1, makeGather},
+		{"", "GatherElements", 11, 2, 2, 1, makeGatherElements},
 		{"", "Gelu", 20, 1, 1, 1, makeGelu},
 		{"", "Gemm", 7, 2, 3, 1, makeGemm},
 		{"", "GlobalAveragePool", 1, 1, 1, 1, makeGlobalPool(meanReducer())},
@@ -81,7 +85,7 @@ func operators() []operator {
 		{"", "Round", 11, 1, 1, 1, makeFloat(math.RoundToEven)},
 		{"", "Shape", 1, 1, 1, 1, makeShape},
 		{"", "Sigmoid", 6, 1, 1, 1, makeFloat(sigmoid)},
-		{"", "Sign", 9, 1, 1, 1, makeFloat(sign)},
+		{"", "Sign", 9, 1, 1, 1, makeNumber(sign, func(x int64) int64 { return int64(cmp.Compare(x, 0)) })},
 		{"", "Sin", 7, 1, 1, 1, makeFloat(math.Sin)},
 		{"", "Size", 1, 1, 1, 1, makeSize},
 		{"", "Slice", 1, 1, 5, 1, makeSlice},

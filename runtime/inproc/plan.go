@@ -214,6 +214,11 @@ func (p *plan) settle(ctx context.Context) error {
 			}
 			room -= int(n) * 8
 			inputs[i] = runtime.Tensor{Name: spec.Name, Datatype: spec.Datatype, Shape: shape, Data: runtime.NewData(spec.Datatype, int(n))}
+			if texts, ok := inputs[i].Data.([][]byte); ok {
+				for j := range texts {
+					texts[j] = []byte("0") // some graphs read their strings as numbers
+				}
+			}
 		}
 		c := &call{ctx: ctx, mem: room, work: p.lim.MaxWork / 4}
 		c.until = c.work - pollEvery

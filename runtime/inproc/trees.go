@@ -122,6 +122,24 @@ func (f *forest[T]) sum(acc []float64, row []T, seen []bool) {
 	}
 }
 
+// extreme gives each target its least or greatest vote.
+func (f *forest[T]) extreme(acc []float64, row []T, seen []bool, greatest bool) {
+	one := make([]vote, 1)
+	for i, root := range f.roots {
+		n, votes := f.leaf(root, row), one
+		if n.many {
+			votes = f.votes[n.yes:n.no]
+		} else {
+			one[0] = vote{f.target[i], float64(n.cut)}
+		}
+		for _, v := range votes {
+			if !seen[v.target] || (v.weight > acc[v.target]) == greatest {
+				acc[v.target], seen[v.target] = v.weight, true
+			}
+		}
+	}
+}
+
 // verify proves that walking ends and stays inside: children lie in the same
 // forest, every node has one parent at most, features exist. Without it a file
 // could make leaf loop for ever.
@@ -210,8 +228,17 @@ func softmaxZero(v []float64) {
 	}
 }
 
-// probit is the inverse of the standard normal distribution function.
-func probit(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
+// probit is the inverse of the standard normal distribution function by
+// Winitzki's approximation of the inverse error function, whose error of some
+// 2e-3 is ONNX Runtime's too: its constants and its float32 are the same.
+func probit(p float64) float64 {
+	const a = 0.147
+	x := 2*float32(p) - 1
+	ln := float32(math.Log(float64((1 - x) * (1 + x))))
+	v := 2/float32(3.14159*a) + ln/2
+	root := float32(math.Sqrt(float64(v*v - ln/a)))
+	return math.Copysign(math.Sqrt2*math.Sqrt(float64(root-v)), float64(x))
+}
 
 // postTransform applies a post_transform to one row of scores.
 func postTransform(kind string, v []float64) {

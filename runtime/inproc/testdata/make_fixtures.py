@@ -9,7 +9,8 @@ lightgbm 4.7.0. Every seed is 0 unless it is written out.
 
 NAME.onnx | NAME.json | NAME.txt   the model
 NAME.golden                        JSON: {"inputs": [tensor], "outputs": [tensor]}
-A tensor is {"name", "datatype", "shape", "data"}; NaN is written as null.
+A tensor is {"name", "datatype", "shape", "data"}; NaN is written as null,
+infinities as "inf" and "-inf". make_operators.py writes the op_* fixtures.
 """
 import json, math, os, warnings
 import numpy as np
@@ -28,7 +29,7 @@ def tensor(name, a):
         return {"name": name, "datatype": "BYTES", "shape": list(a.shape), "data": [str(v) for v in a.ravel()]}
     vals = a.ravel().tolist()
     if a.dtype.kind == "f":  # shortest text that reads back as the same number
-        vals = [None if math.isnan(v) else (float(str(np.float32(v))) if a.dtype == np.float32 else v) for v in vals]
+        vals = [None if math.isnan(v) else str(v) if math.isinf(v) else (float(str(np.float32(v))) if a.dtype == np.float32 else v) for v in vals]
     return {"name": name, "datatype": OIP[str(a.dtype)], "shape": list(a.shape), "data": vals}
 
 
