@@ -67,6 +67,7 @@ func command(ctx context.Context, d *Deps, in CommandIn, c fairlead.Command) (r 
 		if err := guard(what, r.Meta, in.Revision, lastWord(r, now)); err != nil {
 			return err
 		}
+		c.By, c.Roles, c.Comment, c.At = caller.Name, caller.Roles, in.Comment, now
 		if c.Verb == fairlead.CmdApprove {
 			if err := mayApprove(r, caller); err != nil {
 				return err
@@ -84,7 +85,7 @@ func command(ctx context.Context, d *Deps, in CommandIn, c fairlead.Command) (r 
 		for _, old := range r.Commands {
 			last = max(last, old.Seq)
 		}
-		c.Seq, c.By, c.Roles, c.Comment, c.At = last+1, caller.Name, caller.Roles, in.Comment, now
+		c.Seq = last + 1
 		r.Commands = append(slices.Clone(r.Commands), c)
 		for len(r.Commands) > keepCommands && r.Commands[0].Seq <= r.Status.SeenCommand {
 			r.Commands = r.Commands[1:]
@@ -156,6 +157,9 @@ func forbids(r fairlead.Release, c fairlead.Command, now time.Time) string {
 	case fairlead.CmdPromote:
 		if !running {
 			return is
+		}
+		if a := release.Lacking(r, c.Full, c.By, c.Roles); a != nil {
+			return fmt.Sprintf("that would skip the approval of %s, which is not %s's to give", a.By, c.By)
 		}
 	case fairlead.CmdAbort:
 		if !running && p != fairlead.Guarding {

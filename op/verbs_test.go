@@ -376,6 +376,46 @@ func TestApprovals(t *testing.T) {
 	}
 }
 
+// A promotion that would skip somebody else's approval is refused at once,
+// rather than taken and then ignored.
+func TestPromotionSkipsNobodysApproval(t *testing.T) {
+	promote := func(w *world, full bool, roles ...string) error {
+		_, err := op.ReleasePromote.Call(as(w.ctx, "root", roles...), w.deps, op.PromoteIn{CommandIn: op.CommandIn{Name: "v2"}, Full: full})
+		return err
+	}
+	for _, c := range []struct {
+		step     int
+		full, ok bool
+		approved bool
+		roles    []string
+	}{
+		{0, false, true, false, []string{fairlead.RoleAdmin}},
+		{0, true, false, false, []string{fairlead.RoleAdmin}},
+		{0, true, true, false, []string{fairlead.RoleOperator, "managers"}},
+		{1, false, false, false, []string{fairlead.RoleAdmin}},
+		{1, false, true, true, []string{fairlead.RoleAdmin}},
+		{1, true, true, true, []string{fairlead.RoleAdmin}},
+	} {
+		w := running(t)
+		w.set("v2", func(r *fairlead.Release) {
+			r.Status.Phase, r.Status.Step = fairlead.Progressing, c.step
+			if c.approved {
+				r.Status.Approvals = []fairlead.Approval{{Step: c.step, By: "managers"}}
+			}
+		})
+		before := w.ledger()
+		err := promote(w, c.full, c.roles...)
+		switch {
+		case c.ok && err != nil:
+			t.Errorf("step %d, full %v, %v: %v", c.step, c.full, c.roles, err)
+		case !c.ok && (fairlead.CodeOf(err) != fairlead.Conflict || !strings.Contains(err.Error(), "skip the approval of managers")):
+			t.Errorf("step %d, full %v, %v: got %v", c.step, c.full, c.roles, err)
+		case !c.ok && w.ledger() != before:
+			t.Errorf("step %d, full %v, %v: refused and recorded", c.step, c.full, c.roles)
+		}
+	}
+}
+
 // The status is judged while one asks; explain judges again what is on record.
 func TestStatusAndExplain(t *testing.T) {
 	w := running(t)

@@ -2,6 +2,7 @@ package release
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -100,12 +101,12 @@ func (v *view) approved() bool {
 	if v.step().Approve == nil {
 		return true
 	}
-	for _, a := range v.r.Status.Approvals {
-		if a.Step == v.r.Status.Step {
-			return true
-		}
-	}
-	return false
+	return given(v.r.Status)
+}
+
+// given: the present step has an approval.
+func given(st fairlead.ReleaseStatus) bool {
+	return slices.ContainsFunc(st.Approvals, func(a fairlead.Approval) bool { return a.Step == st.Step })
 }
 
 // wake is the next moment at which time alone changes the judgement.

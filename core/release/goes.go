@@ -192,28 +192,18 @@ func (v *view) promotes() bool {
 	}
 	ok := v.asked(fairlead.CmdPromote) && !v.cmd.Full ||
 		v.asked(fairlead.CmdResume) && st.Phase == fairlead.Paused && st.Reason == fairlead.ReasonUndecided
-	return ok && v.mayPass(st.Step, st.Step+1)
+	return ok && v.mayPass(st.Step + 1)
 }
 
 // full: a person takes all steps as done.
 func (v *view) full() bool {
 	st := v.r.Status
-	return v.asked(fairlead.CmdPromote) && v.cmd.Full && v.mayPass(st.Step, len(st.Steps))
+	return v.asked(fairlead.CmdPromote) && v.cmd.Full && v.mayPass(len(st.Steps))
 }
 
-// mayPass: every approval missing in the steps from…to-1 is one that the
-// command's author may give.
-func (v *view) mayPass(from, to int) bool {
-	st := v.r.Status
-	for i := from; i < to && i < len(st.Steps); i++ {
-		a := st.Steps[i].Approve
-		given := i == st.Step && v.approved()
-		if a != nil && !given && !MayApprove(*a, v.cmd.By, v.cmd.Roles) {
-			return false
-		}
-	}
-	return true
-}
+// mayPass: every approval missing in the steps from the present one to to-1 is
+// one that the command's author may give.
+func (v *view) mayPass(to int) bool { return lacking(v.r, to, v.cmd.By, v.cmd.Roles) == nil }
 
 func (v *view) goesOn() bool { return v.promotes() || v.complete() }
 
@@ -258,6 +248,9 @@ func (v *view) forward(what string) string {
 	}
 	if open > 0 {
 		return fmt.Sprintf("%s: %d of %d gates passed, the others are let through undecided.", what, len(v.s.Verdicts)-open, len(v.s.Verdicts))
+	}
+	if len(v.s.Verdicts) == 1 {
+		return what + ": the one gate passed."
 	}
 	return fmt.Sprintf("%s: all %d gates passed.", what, len(v.s.Verdicts))
 }

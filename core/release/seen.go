@@ -106,3 +106,25 @@ func MayApprove(a fairlead.Approve, by string, roles []string) bool {
 	}
 	return false
 }
+
+// Lacking is the first approval that a promotion of r by this person would
+// skip though it is not theirs to give: the present step's or, in full, that of
+// any step to come. It is nil when nothing stands against the promotion.
+func Lacking(r fairlead.Release, full bool, by string, roles []string) *fairlead.Approve {
+	to := r.Status.Step + 1
+	if full {
+		to = len(r.Status.Steps)
+	}
+	return lacking(r, to, by, roles)
+}
+
+func lacking(r fairlead.Release, to int, by string, roles []string) *fairlead.Approve {
+	st := r.Status
+	for i := st.Step; i < min(to, len(st.Steps)); i++ {
+		a := st.Steps[i].Approve
+		if a != nil && !(i == st.Step && given(st)) && !MayApprove(*a, by, roles) {
+			return a
+		}
+	}
+	return nil
+}
