@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 
 	"fairlead.dev"
 	"fairlead.dev/api"
+	"fairlead.dev/core/audit"
 	"fairlead.dev/op"
 	"fairlead.dev/runtime"
 	"fairlead.dev/store/mem"
@@ -65,6 +67,10 @@ func newWorld(t *testing.T) *world {
 	st := mem.New()
 	t.Cleanup(func() { _ = st.Close() })
 	w.deps = &op.Deps{Store: st, Blobs: mem.NewBlobs(), Env: fairlead.System(), Runtimes: []runtime.Runtime{stub{}}, MaxBlob: 1 << 20, Version: "test"}
+	var err error
+	if w.deps.LedgerKey, _, err = audit.NewKey(rand.Reader, "test"); err != nil {
+		t.Fatal(err)
+	}
 	secret, created, err := op.EnsureAdmin(t.Context(), w.deps)
 	if err != nil || !created {
 		t.Fatalf("no administrator: %v", err)

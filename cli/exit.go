@@ -53,6 +53,11 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
+// failed is an error whose answer is what was asked for: no.
+type failed struct{ error }
+
+func (f failed) Unwrap() error { return f.error }
+
 // usage is a mistake in the command line itself.
 type usage struct{ error }
 
@@ -64,9 +69,12 @@ func usagef(format string, args ...any) error { return usage{fmt.Errorf(format, 
 func exitOf(err error) int {
 	var e exit
 	var u usage
+	var f failed
 	switch {
 	case err == nil:
 		return ExitOK
+	case errors.As(err, &f):
+		return ExitFailed
 	case errors.As(err, &e):
 		return int(e)
 	case errors.As(err, &u):

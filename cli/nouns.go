@@ -24,6 +24,10 @@ func (p *program) printAnswer(out any) error {
 		if x, ok := out.(op.Explanation); ok {
 			return explainText(w, x)
 		}
+		if c, ok := out.(op.SignedCheckpoint); ok { // as it is checked, so that it can be kept in a file
+			_, err := io.WriteString(w, clean1(c.Text))
+			return err
+		}
 		if t := p.nounTable([]any{out}); len(t.rows) == 1 {
 			return t.write(w, "none")
 		}

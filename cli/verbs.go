@@ -34,20 +34,23 @@ func (p *program) nounCmds() []*cobra.Command {
 		if v.Name == "token create" {
 			c = p.tokenCreateCmd()
 		}
+		if v.Name == "ledger verify" {
+			c = p.ledgerVerifyCmd()
+		}
 		nouns[i].AddCommand(c)
 	}
 	return nouns
 }
 
 // handwritten are the verbs that commands of their own call.
-var handwritten = []string{"apply", "version register", "release create", "release status"}
+var handwritten = []string{"apply", "version register", "release create", "release status", "ledger entries"}
 
 func (p *program) nounCmd(noun string) *cobra.Command {
 	if noun == "version" {
 		return p.versionCmd() // the word is taken twice
 	}
 	return &cobra.Command{
-		Use: noun, Short: "Verbs of a " + noun, Args: cobra.ArbitraryArgs,
+		Use: noun, Short: nounShort(noun), Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
 				return unknownCommand(cmd, args[0])
@@ -55,6 +58,20 @@ func (p *program) nounCmd(noun string) *cobra.Command {
 			return cmd.Help()
 		},
 	}
+}
+
+// nounShort says what the commands below a noun do.
+func nounShort(noun string) string {
+	switch noun {
+	case "server":
+		return "What the server is and can do"
+	case "ledger":
+		return "Look at the record of every change, and check it"
+	}
+	if strings.ContainsRune("aeiou", rune(noun[0])) {
+		return "What can be done with an " + noun
+	}
+	return "What can be done with a " + noun
 }
 
 // shortForms are the release verbs as people type them: `fairlead pause NAME`.
@@ -136,6 +153,9 @@ func (p *program) follow(ctx context.Context, v op.Verb, r fairlead.Release) err
 		case <-time.After(seenEvery):
 		}
 		next, err := call(ctx, p, op.ReleaseGet, op.Named{Name: r.Meta.Name})
+		if fairlead.CodeOf(err) == fairlead.Denied {
+			break // who may approve need not be one who may look
+		}
 		if err != nil {
 			return err
 		}
@@ -228,39 +248,39 @@ func (f *paramFlag) Type() string {
 // Every one is run by a story in cmd/fairlead/testdata.
 func examplesOf(verb string) string {
 	return map[string]string{
-		"model get":       "fairlead % digits",
-		"model list":      "fairlead %",
-		"model delete":    "fairlead % scratch",
-		"version get":     "fairlead % digits@2",
-		"version list":    "fairlead % --prefix digits@",
-		"version delete":  "fairlead % scratch@1",
-		"alias set":       "fairlead % digits@champion --version digits@1",
-		"alias get":       "fairlead % digits@champion",
-		"alias delete":    "fairlead % digits@champion",
-		"alias list":      "fairlead %",
-		"target get":      "fairlead % lab",
-		"target delete":   "fairlead % lab",
-		"target list":     "fairlead %",
-		"endpoint get":    "fairlead % digits",
-		"endpoint status": "fairlead % digits",
-		"endpoint list":   "fairlead %",
-		"endpoint delete": "fairlead % old-digits",
-		"release get":     "fairlead % digits-v2",
-		"release resume":  "fairlead % digits-v2",
-		"release retry":   "fairlead % digits-v2",
-		"release explain": "fairlead % digits-v2",
-		"release list":    "fairlead %",
-		"release pause":   "fairlead % digits-v2 --comment 'waiting for the night shift'",
-		"release promote": "fairlead % digits-v2\nfairlead % digits-v2 --full --comment 'tested by hand'",
-		"release approve": "fairlead % digits-v2 --comment 'reviewed, change 4711'",
-		"release abort":   "fairlead % digits-v2 --comment 'customers complain'",
-		"release undo":    "fairlead % digits-v2",
-		"release delete":  "fairlead % digits-v2",
-		"ledger list":     "fairlead % --kind Release --name digits-v2\nfairlead % --actor admin --limit 10 -o json",
-		"ledger verify":   "fairlead %",
-		"token list":      "fairlead %",
-		"token get":       "fairlead % shop",
-		"token revoke":    "fairlead % shop",
-		"server info":     "fairlead %",
+		"model get":         "fairlead % digits",
+		"model list":        "fairlead %",
+		"model delete":      "fairlead % scratch",
+		"version get":       "fairlead % digits@2",
+		"version list":      "fairlead % --prefix digits@",
+		"version delete":    "fairlead % scratch@1",
+		"alias set":         "fairlead % digits@champion --version digits@1",
+		"alias get":         "fairlead % digits@champion",
+		"alias delete":      "fairlead % digits@champion",
+		"alias list":        "fairlead %",
+		"target get":        "fairlead % lab",
+		"target delete":     "fairlead % lab",
+		"target list":       "fairlead %",
+		"endpoint get":      "fairlead % digits",
+		"endpoint status":   "fairlead % digits",
+		"endpoint list":     "fairlead %",
+		"endpoint delete":   "fairlead % old-digits",
+		"release get":       "fairlead % digits-v2",
+		"release resume":    "fairlead % digits-v2",
+		"release retry":     "fairlead % digits-v2",
+		"release explain":   "fairlead % digits-v2",
+		"release list":      "fairlead %",
+		"release pause":     "fairlead % digits-v2 --comment 'waiting for the night shift'",
+		"release promote":   "fairlead % digits-v2\nfairlead % digits-v2 --full --comment 'tested by hand'",
+		"release approve":   "fairlead % digits-v2 --comment 'reviewed, change 4711'",
+		"release abort":     "fairlead % digits-v2 --comment 'customers complain'",
+		"release undo":      "fairlead % digits-v2",
+		"release delete":    "fairlead % digits-v2",
+		"ledger list":       "fairlead % --kind Release --name digits-v2\nfairlead % --actor admin --limit 10 -o json",
+		"ledger checkpoint": "fairlead % > monday.checkpoint",
+		"token list":        "fairlead %",
+		"token get":         "fairlead % shop",
+		"token revoke":      "fairlead % shop",
+		"server info":       "fairlead %",
 	}[verb]
 }

@@ -13,7 +13,7 @@ func All() []Verb {
 		ReleaseCreate.Verb(), ReleaseGet.Verb(), ReleaseList.Verb(), ReleaseStatus.Verb(), ReleaseExplain.Verb(),
 		ReleasePause.Verb(), ReleaseResume.Verb(), ReleasePromote.Verb(), ReleaseApprove.Verb(),
 		ReleaseAbort.Verb(), ReleaseRetry.Verb(), ReleaseUndo.Verb(), ReleaseDelete.Verb(),
-		LedgerList.Verb(), LedgerVerify.Verb(),
+		LedgerList.Verb(), LedgerEntries.Verb(), LedgerCheckpoint.Verb(), LedgerVerify.Verb(),
 		TokenCreate.Verb(), TokenGet.Verb(), TokenList.Verb(), TokenRevoke.Verb(),
 		ServerInfo.Verb(),
 	}

@@ -47,6 +47,9 @@ type Deps struct {
 	// MaxBlob is the most bytes that an uploaded file may have; 0 means
 	// DefaultMaxBlob.
 	MaxBlob int64
+	// LedgerKey signs the ledger's checkpoints: a secret of audit.NewKey. ""
+	// means that this server gives none.
+	LedgerKey string
 	// Version of this build, for "server info".
 	Version string
 }

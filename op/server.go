@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"fairlead.dev"
+	"fairlead.dev/core/audit"
 )
 
 // ServerInfo says what this server is and can do.
@@ -20,6 +21,12 @@ var ServerInfo = Op[struct{}, Info]{Name: "server info", Method: http.MethodGet,
 		}
 		for _, r := range d.Runtimes {
 			i.Runtimes = append(i.Runtimes, r.Name())
+		}
+		if d.LedgerKey != "" {
+			var err error
+			if i.LedgerKey, err = audit.VerifierKey(d.LedgerKey); err != nil {
+				return i, err
+			}
 		}
 		size, _, err := d.Store.Head(ctx)
 		i.Ledger = size
@@ -37,4 +44,5 @@ type Info struct {
 	Runtimes   []string          `json:"runtimes,omitempty"`
 	Formats    []string          `json:"formats,omitempty" doc:"of artifacts"`
 	Ledger     int64             `json:"ledger" doc:"entries so far"`
+	LedgerKey  string            `json:"ledgerKey,omitempty" doc:"checks the signatures of the ledger's checkpoints"`
 }

@@ -38,6 +38,9 @@ func TestScripts(t *testing.T) {
 			"infer":   infer,
 			"traffic": traffic,
 			"get":     get,
+			"code":    code,
+			"capture": capture,
+			"tamper":  tamper,
 			"grepmode": func(ts *testscript.TestScript, neg bool, args []string) {
 				info, err := os.Stat(ts.MkAbs(args[1]))
 				ts.Check(err)

@@ -58,8 +58,12 @@ func serve(ctx context.Context, o cli.ServeOptions) (err error) {
 	if err != nil {
 		return err
 	}
+	key, err := d.ledgerKey(env.NewID)
+	if err != nil {
+		return err
+	}
 	messages, kinds := local.New(), runtimes(o, env)
-	deps := &op.Deps{Store: state, Blobs: blobs, Bus: messages, Env: env, Runtimes: kinds, AllowTargets: o.AllowTargets, Version: version()}
+	deps := &op.Deps{Store: state, Blobs: blobs, Bus: messages, Env: env, Runtimes: kinds, AllowTargets: o.AllowTargets, LedgerKey: key, Version: version()}
 	if err := firstToken(ctx, deps, o, address); err != nil {
 		return err
 	}

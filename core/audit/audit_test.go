@@ -175,6 +175,60 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// Who kept a checkpoint sees whether its entries are still the first ones, even
+// when all later hashes were computed anew.
+func TestVerifyExtends(t *testing.T) {
+	at := func(b *book) audit.Checkpoint {
+		size := int64(len(b.entries))
+		root, err := audit.Root(size, b.read)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return audit.Checkpoint{Origin: "o", Size: size, Root: root}
+	}
+	rewritten := &book{}
+	for i, e := range write(t, 11).entries {
+		if i == 4 {
+			e = bytes.Replace(e, []byte("ann"), []byte("bob"), 1)
+		}
+		rewritten.add(t, e)
+	}
+	other := at(write(t, 7))
+	other.Origin = "another"
+	for _, c := range []struct {
+		name    string
+		now     *book
+		earlier audit.Checkpoint
+		says    string // "": accepted
+	}{
+		{"grown", write(t, 11), at(write(t, 7)), ""},
+		{"the same", write(t, 11), at(write(t, 11)), ""},
+		{"from the start", write(t, 11), at(write(t, 0)), ""},
+		{"nothing yet", write(t, 0), at(write(t, 0)), ""},
+		{"rewritten after the checkpoint", rewritten, at(write(t, 4)), ""},
+		{"rewritten", rewritten, at(write(t, 7)), "rewritten: the root over its first 7 entries"},
+		{"rewritten, the same size", rewritten, at(write(t, 11)), "rewritten: the root over its first 11 entries"},
+		{"cut off", write(t, 6), at(write(t, 7)), "cut off: it has 6 entries, the earlier checkpoint 7"},
+		{"an impossible root", write(t, 1), audit.Checkpoint{Origin: "o"}, "rewritten: the root over its first 0 entries"},
+		{"another ledger", write(t, 11), other, `of the ledger "another", this one is "o"`},
+	} {
+		err := audit.VerifyExtends(seq(c.now.entries), at(c.now), c.earlier, c.now.read)
+		if c.says == "" && err != nil {
+			t.Errorf("%s: %v", c.name, err)
+		}
+		if c.says != "" && (fairlead.CodeOf(err) != fairlead.Corrupt || !strings.Contains(err.Error(), c.says)) {
+			t.Errorf("%s: got %v, want code corrupt and %q", c.name, err, c.says)
+		}
+	}
+	// An entry that no longer has its own hash is named.
+	b := write(t, 11)
+	was := at(b)
+	b.entries[2] = bytes.Replace(b.entries[2], []byte("ann"), []byte("bob"), 1)
+	if err := audit.VerifyExtends(seq(b.entries), was, at(write(t, 7)), b.read); err == nil || !strings.Contains(err.Error(), "entry 2 was changed") {
+		t.Errorf("a changed entry: %v", err)
+	}
+}
+
 func TestProofs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.Int64Range(1, 70).Draw(t, "size")

@@ -1,7 +1,10 @@
 package audit
 
 import (
+	"crypto/ed25519"
 	"encoding/base64"
+	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -31,6 +34,27 @@ func NewKey(rand io.Reader, origin string) (skey, vkey string, err error) {
 		return "", "", fairlead.Errorf(fairlead.Internal, "no signing key could be made: %w", err)
 	}
 	return skey, vkey, nil
+}
+
+// VerifierKey gives the public half of a signing key, the vkey of NewKey, so
+// that only one of them has to be kept.
+func VerifierKey(skey string) (string, error) {
+	// The library's errors about keys do not quote the key.
+	s, err := note.NewSigner(skey)
+	if err != nil {
+		return "", fairlead.Errorf(fairlead.Invalid, "the signing key is not usable: %w", err)
+	}
+	// NewSigner has just found five parts there, the last of them an algorithm's
+	// number and a seed.
+	seed, err := base64.StdEncoding.DecodeString(strings.SplitN(skey, "+", 5)[4])
+	if err == nil {
+		var vkey string
+		vkey, err = note.NewEd25519VerifierKey(s.Name(), ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
+		if err == nil {
+			return vkey, nil
+		}
+	}
+	return "", fairlead.Errorf(fairlead.Internal, "the signing key of %s has no public half: %w", s.Name(), err)
 }
 
 // String is the text that is signed.
@@ -75,8 +99,19 @@ func Open(msg []byte, vkey string) (Checkpoint, error) {
 		return Checkpoint{}, fairlead.Errorf(fairlead.TooLarge, "a checkpoint has at most %d bytes, this has %d", maxCheckpoint, len(msg))
 	}
 	n, err := note.Open(msg, note.VerifierList(v))
-	if err != nil {
-		return Checkpoint{}, fairlead.Errorf(fairlead.Corrupt, "the checkpoint is not signed by %s: %w", v.Name(), err)
+	var changed *note.InvalidSignatureError
+	var others *note.UnverifiedNoteError
+	switch {
+	case errors.As(err, &changed):
+		return Checkpoint{}, corrupt("the checkpoint is not as %s signed it: %w", keyName(v.Name(), v.KeyHash()), err)
+	case errors.As(err, &others):
+		var by []string
+		for _, s := range others.Note.UnverifiedSigs {
+			by = append(by, keyName(s.Name, s.Hash))
+		}
+		return Checkpoint{}, corrupt("the checkpoint is signed by %s, the key given is %s", strings.Join(by, ", "), keyName(v.Name(), v.KeyHash()))
+	case err != nil:
+		return Checkpoint{}, corrupt("this is not a signed checkpoint: %w", err)
 	}
 	c, err := parse(n.Text)
 	if err != nil {
@@ -87,6 +122,9 @@ func Open(msg []byte, vkey string) (Checkpoint, error) {
 	}
 	return c, nil
 }
+
+// keyName is a key without its key data, as far as people compare keys.
+func keyName(name string, hash uint32) string { return fmt.Sprintf("%s+%08x", name, hash) }
 
 // parse reads the three lines; further lines are extensions and ignored, as
 // the format says.

@@ -2,7 +2,6 @@ package audit_test
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/base64"
 	"strings"
 	"testing"
@@ -25,20 +24,14 @@ func (s steady) Read(p []byte) (int, error) {
 
 func newKey(t testing.TB, origin string, s steady) (skey, vkey string) {
 	t.Helper()
-	skey, _, err := audit.NewKey(s, origin)
+	skey, vkey, err := audit.NewKey(s, origin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// crypto/ed25519 may take more of its source than it uses, so derive the
-	// public half from the private one, as a server that only keeps skey does.
-	parts := strings.SplitN(skey, "+", 5)
-	seed, err := base64.StdEncoding.DecodeString(parts[4])
-	if err != nil {
-		t.Fatal(err)
-	}
-	vkey, err = note.NewEd25519VerifierKey(origin, ed25519.NewKeyFromSeed(seed[1:]).Public().(ed25519.PublicKey))
-	if err != nil {
-		t.Fatal(err)
+	// A server keeps skey alone.
+	derived, err := audit.VerifierKey(skey)
+	if err != nil || derived != vkey {
+		t.Fatalf("the public half is %s (%v), was made as %s", derived, err, vkey)
 	}
 	return skey, vkey
 }
@@ -71,7 +64,21 @@ func TestCheckpoint(t *testing.T) {
 			t.Fatalf("byte %d changed, still accepted as %+v:\n%s", i, got, bad)
 		}
 	}
+	for _, c := range []struct {
+		msg  []byte
+		vkey string
+		says string
+	}{
+		{msg, otherKey, "is signed by fairlead.example+"},
+		{bytes.Replace(msg, []byte("\n5\n"), []byte("\n6\n"), 1), vkey, "is not as fairlead.example+"},
+		{[]byte("garbage"), vkey, "not a signed checkpoint"},
+	} {
+		if _, err := audit.Open(c.msg, c.vkey); fairlead.CodeOf(err) != fairlead.Corrupt || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("got %v, want code corrupt and %q", err, c.says)
+		}
+	}
 	for name, f := range map[string]func() error{
+		"invalid: no public half":            func() error { _, err := audit.VerifierKey(vkey); return err },
 		"corrupt: another key":               func() error { _, err := audit.Open(msg, otherKey); return err },
 		"corrupt: cut off":                   func() error { _, err := audit.Open(msg[:len(msg)-10], vkey); return err },
 		"corrupt: empty":                     func() error { _, err := audit.Open(nil, vkey); return err },

@@ -88,6 +88,41 @@ func Verify(entries iter.Seq2[[]byte, error], size int64, root Hash, leaves Hash
 	return nil
 }
 
+// VerifyExtends is Verify for somebody who holds an earlier checkpoint: the
+// entries must be those under now, and the first of them those under earlier.
+// Who rewrites the ledger can give it a new root, but not an earlier one.
+func VerifyExtends(entries iter.Seq2[[]byte, error], now, earlier Checkpoint, leaves HashReader) error {
+	switch {
+	case now.Origin != earlier.Origin:
+		return corrupt("the earlier checkpoint is of the ledger %q, this one is %q", earlier.Origin, now.Origin)
+	case now.Size < earlier.Size:
+		return corrupt("the ledger was cut off: it has %d entries, the earlier checkpoint %d", now.Size, earlier.Size)
+	}
+	var t Tree
+	rewritten := func() error {
+		if t.Size() != earlier.Size || t.Root() == earlier.Root {
+			return nil
+		}
+		return corrupt("the ledger was rewritten: the root over its first %d entries is %s, the earlier checkpoint's is %s", earlier.Size, t.Root(), earlier.Root)
+	}
+	return Verify(func(yield func([]byte, error) bool) {
+		if err := rewritten(); err != nil {
+			yield(nil, err)
+			return
+		}
+		for entry, err := range entries {
+			if !yield(entry, err) {
+				return // Verify has found something, and says more of it
+			}
+			t.Add(entry)
+			if err := rewritten(); err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}, now.Size, now.Root, leaves)
+}
+
 func corrupt(format string, args ...any) error {
 	return fairlead.Errorf(fairlead.Corrupt, format, args...)
 }
