@@ -190,7 +190,7 @@ func (s Scenario) disturb(w *World) {
 	c := s.Chaos
 	if c.Partition > 0 {
 		g := w.gateways[w.faults.IntN(len(w.gateways))]
-		w.plan(c.PartitionAt, func() { g.cut = true })
+		w.plan(c.PartitionAt, func() { g.cut = !w.healed })
 		w.plan(c.PartitionAt+c.Partition, func() { w.reconnect(g) })
 	}
 	if c.People {
@@ -236,12 +236,23 @@ func (w *World) heal() {
 	for _, g := range w.gateways {
 		w.reconnect(g)
 	}
-	if r, err := w.release("r"); err == nil && r.Status.Phase == fairlead.Paused {
+	w.insist()
+}
+
+// insist has a person let a paused release go on, again and again until the
+// server takes it.
+func (w *World) insist() {
+	r, err := w.release("r")
+	if err != nil || r.Status.Phase.Terminal() {
+		return
+	}
+	if r.Status.Phase == fairlead.Paused {
 		verb := "resume"
 		if r.Status.Reason == fairlead.ReasonApproval {
 			verb = "approve"
 		}
-		_ = w.command(verb, "r")
+		_ = w.command(verb, "r") // refused or unheard: the next try comes
+		w.kick(w.clock.now)
 	}
-	w.kick(w.clock.now)
+	w.plan(time.Second, w.insist)
 }
