@@ -60,30 +60,57 @@ type command struct {
 // tick is how finely a story's traffic is spread.
 const tick = 50 * time.Millisecond
 
-// verbs of a story line: name → usage. A line that is none of these, or has
+// What a story may ask for at most, so that a slip of the pen does not keep a
+// machine busy for days.
+const (
+	maxLines = 10_000
+	maxRate  = 10_000 // requests a second on one endpoint
+	maxUsers = 10_000_000
+	maxSpan  = 30 * 24 * time.Hour // of one run, wait or delay
+)
+
+// span reads how long something takes.
+func span(s string) (time.Duration, error) {
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 || d > maxSpan {
+		return 0, fmt.Errorf("expected a duration from 0s to %v, got %q", maxSpan, s)
+	}
+	return d, nil
+}
+
+// verbs of a story line. A line that is none of these, or has
 // the wrong number of words, is refused before anything plays.
-var verbs = []struct {
-	name  string
-	args  int // exact number of words after the verb; -1: at least one
-	usage string
-}{
-	{"register", 2, "register MODEL@VERSION FILE        a version that behaves as the fake script says"},
-	{"apply", 1, "apply FILE"},
-	{"traffic", -1, "traffic ENDPOINT RATE/s [users N]  from now on; 0/s stops it"},
-	{"outcome", 4, "outcome METRIC VERSION MEAN DELAY   feedback 0/1 with this mean, that much later"},
-	{"run", 1, "run DURATION"},
-	{"wait", 3, "wait RELEASE PHASE WITHIN          lets time pass until the phase is reached"},
-	{"do", 2, "do VERB RELEASE                     pause, resume, promote, promote-full, abort, retry, undo, approve"},
-	{"refuse", 2, "refuse VERB RELEASE                as do, but it must be refused"},
-	{"crash", 0, "crash                              kill -9 and start again"},
-	{"expect", -1, "expect phase RELEASE PHASE | reason RELEASE REASON | serves ENDPOINT VERSION | weight RELEASE WEIGHT | lost 0 | seen VERSION <=|>= N"},
+var verbs = []word{
+	{"register", 2, "register MODEL@VERSION FILE", "a version that behaves as the script in FILE says"},
+	{"apply", 1, "apply FILE", "apply a manifest"},
+	{"traffic", -1, "traffic ENDPOINT RATE/s [users N]", "from now on; 0/s stops it"},
+	{"outcome", 4, "outcome METRIC VERSION MEAN DELAY", "feedback 0 or 1 with this mean, that much later"},
+	{"run", 1, "run DURATION", "let time pass"},
+	{"wait", 3, "wait RELEASE PHASE WITHIN", "let time pass until the phase is reached"},
+	{"do", 2, "do VERB RELEASE", "pause, resume, promote, promote-full, abort, retry, undo, approve"},
+	{"refuse", 2, "refuse VERB RELEASE", "as do, but it must be refused"},
+	{"crash", 0, "crash", "kill -9 the server and start it again"},
+	{"expect", -1, "expect phase RELEASE PHASE", "fail unless it is so"},
+	{"expect", -1, "expect reason RELEASE REASON", ""},
+	{"expect", -1, "expect weight RELEASE WEIGHT", "the candidate's share, such as 5%"},
+	{"expect", -1, "expect serves ENDPOINT VERSION", ""},
+	{"expect", -1, "expect lost N", "requests that got no answer though no model failed"},
+	{"expect", -1, "expect seen VERSION <= N", "requests that met the version; also >="},
+}
+
+// word is a line of the language.
+type word struct {
+	name string
+	args int // exact number of words after the verb; -1: at least one
+	form string
+	doc  string
 }
 
 // Usage lists the words a story knows.
 func Usage() string {
 	var b strings.Builder
 	for _, v := range verbs {
-		fmt.Fprintf(&b, "  %s\n", v.usage)
+		b.WriteString(strings.TrimRight(fmt.Sprintf("%-34s %s", v.form, v.doc), " ") + "\n")
 	}
 	return b.String()
 }
@@ -111,6 +138,9 @@ func Parse(name string, data []byte) (*Story, error) {
 		if len(args) == 0 {
 			continue
 		}
+		if n > maxLines {
+			return nil, fairlead.Errorf(fairlead.TooLarge, "%s: a story has at most %d lines", name, maxLines)
+		}
 		c := command{line: n, text: strings.TrimSpace(text), args: args}
 		if f := s.check(c); f != "" {
 			faults = append(faults, fairlead.Fault{File: name + "/story", Line: n, Column: 1, Message: f, Got: c.text})
@@ -118,26 +148,23 @@ func Parse(name string, data []byte) (*Story, error) {
 		}
 		s.commands = append(s.commands, c)
 	}
-	if err := fairlead.Faulty("the story cannot be played:\n"+Usage(), faults); err != nil {
+	if err := sc.Err(); err != nil {
+		return nil, fairlead.Errorf(fairlead.Invalid, "%s: the story cannot be read: %w", name, err)
+	}
+	if err := fairlead.Faulty("the story cannot be played. Its words are:\n"+Usage(), faults); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
 func (s *Story) check(c command) string {
-	i := slices.IndexFunc(verbs, func(v struct {
-		name  string
-		args  int
-		usage string
-	}) bool {
-		return v.name == c.args[0]
-	})
+	i := slices.IndexFunc(verbs, func(v word) bool { return v.name == c.args[0] })
 	if i < 0 {
 		return "unknown word " + strconv.Quote(c.args[0])
 	}
 	v, args := verbs[i], c.args[1:]
 	if v.args >= 0 && len(args) != v.args || v.args < 0 && len(args) == 0 {
-		return "expected: " + v.usage
+		return "expected: " + v.form
 	}
 	file := ""
 	switch v.name {
@@ -212,10 +239,10 @@ func (p *Player) play(s *Story, c command) error {
 		return p.Traffic(a)
 	case "outcome":
 		mean, err := strconv.ParseFloat(a[2], 64)
-		if err != nil {
-			return err
+		if err != nil || !(mean >= 0 && mean <= 1) {
+			return fmt.Errorf("expected a mean from 0 to 1, got %q", a[2])
 		}
-		delay, err := time.ParseDuration(a[3])
+		delay, err := span(a[3])
 		if err != nil {
 			return err
 		}
@@ -224,7 +251,7 @@ func (p *Player) play(s *Story, c command) error {
 		p.outcomes = append(p.outcomes, o)
 		return nil
 	case "run":
-		d, err := time.ParseDuration(a[0])
+		d, err := span(a[0])
 		if err != nil {
 			return err
 		}
@@ -254,12 +281,15 @@ func (p *Player) Traffic(a []string) error {
 		return usage
 	}
 	rate, err := strconv.ParseFloat(strings.TrimSuffix(a[1], "/s"), 64)
-	if err != nil || rate < 0 {
+	if err != nil {
 		return usage
+	}
+	if !(rate >= 0 && rate <= maxRate) { // NaN neither
+		return fmt.Errorf("expected a rate from 0/s to %d/s, got %q", maxRate, a[1])
 	}
 	f.rate = rate
 	if len(a) == 4 {
-		if f.users, err = strconv.Atoi(a[3]); err != nil || f.users < 1 {
+		if f.users, err = strconv.Atoi(a[3]); err != nil || f.users < 1 || f.users > maxUsers {
 			return usage
 		}
 	}
@@ -330,7 +360,7 @@ func (p *Player) deliver() error {
 }
 
 func (p *Player) wait(name string, phase fairlead.Phase, within string) error {
-	d, err := time.ParseDuration(within)
+	d, err := span(within)
 	if err != nil {
 		return err
 	}

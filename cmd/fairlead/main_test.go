@@ -31,7 +31,11 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("FAIRLEAD_DATA", filepath.Join(e.WorkDir, "data"))
 			e.Setenv("NO_COLOR", "1")
-			return nil
+			examples, err := filepath.Abs("../../examples")
+			if err != nil {
+				return err
+			}
+			return os.Symlink(examples, filepath.Join(e.WorkDir, "examples"))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"ready":   ready,
