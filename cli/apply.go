@@ -61,7 +61,7 @@ func (p *program) lintCmd() *cobra.Command {
 		Long: `Finds every fault in manifests that can be found without a server and prints
 each as file:line:column: path: what is wrong. Exits with 2 when there are any.`,
 		Example: "  fairlead lint release.yaml\n  fairlead lint manifests/",
-		Args:    cobra.MinimumNArgs(1),
+		Args:    some("FILE|DIR|-"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			in, err := p.manifests(args)
 			if err != nil {
@@ -78,7 +78,11 @@ each as file:line:column: path: what is wrong. Exits with 2 when there are any.`
 					}
 				}
 				if len(faults) == 0 {
-					_, err := fmt.Fprintf(w, "%d file(s), no faults\n", len(in))
+					files := "1 file"
+					if len(in) != 1 {
+						files = fmt.Sprintf("%d files", len(in))
+					}
+					_, err := fmt.Fprintf(w, "%s, no faults\n", files)
 					return err
 				}
 				return nil

@@ -24,11 +24,15 @@ func explainText(w io.Writer, x op.Explanation) error {
 	}
 	for _, t := range x.Transitions {
 		e := t.Entry
-		fmt.Fprintf(&b, "\n%s  #%d %s by %s", e.Time.Format(time.DateTime), e.Seq, e.Verb, clean(e.Actor))
+		asked := ""
+		if e.To == "" {
+			asked = " asked"
+		}
+		fmt.Fprintf(&b, "\n%s  #%d %s%s by %s", e.Time.Format(time.DateTime), e.Seq, e.Verb, asked, clean(e.Actor))
 		if e.From != "" || e.To != "" {
 			fmt.Fprintf(&b, ": %s", clean(change(e)))
 		}
-		if e.Reason != "" && e.Reason != fairlead.ReasonSteps {
+		if e.Reason != "" && e.Reason != fairlead.ReasonSteps && e.To != "" {
 			fmt.Fprintf(&b, " (%s)", clean(e.Reason))
 		}
 		b.WriteString("\n")

@@ -38,7 +38,12 @@ func (p *program) getCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "get KIND [NAME]", Short: "Show one thing, or list those of a kind", Long: getHelp,
 		Example: "  fairlead get releases\n  fairlead get endpoint digits -o yaml\n  fairlead get release digits-v2 -w",
-		Args:    cobra.RangeArgs(1, 2),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 2 {
+				return nil
+			}
+			return exactly("KIND")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			noun, err := kind(args[0])
 			if err != nil {

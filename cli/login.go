@@ -2,8 +2,10 @@ package cli
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"slices"
@@ -158,7 +160,7 @@ func (p *program) contextCmd() *cobra.Command {
 // versionCmd is both the program's version, as everybody tries it, and the noun.
 func (p *program) versionCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Short: "Verbs of a version; alone: print the version of this program", Args: cobra.ArbitraryArgs,
+		Use: "version", Short: "What can be done with a version; alone: print that of this program", Args: cobra.ArbitraryArgs,
 		Example: "  fairlead version\n  fairlead version list",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
@@ -174,14 +176,20 @@ func (p *program) versionCmd() *cobra.Command {
 
 func (p *program) simCmd() *cobra.Command {
 	return &cobra.Command{
-		Use: "sim STORY.txtar…", Short: "Play releases in virtual time", Args: cobra.MinimumNArgs(1),
+		Use: "sim STORY…", Short: "Play releases in virtual time", Args: some("STORY"),
 		Long: `Plays a story – traffic, faults, people – against the real judgement, gateway and
-loops in virtual time, and prints what became of the release. It needs no server.`,
+loops in virtual time, and prints what became of the release. It needs no server.
+The words a story is written in: docs/stories.md, or play one with a wrong word.`,
+		Example: "  fairlead sim examples/stories/promoted.txtar",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if p.Sim == nil {
 				return fairlead.Errorf(fairlead.Unsupported, "this build holds no simulation")
 			}
-			return p.Sim(cmd.Context(), args, p.Out)
+			err := p.Sim(cmd.Context(), args, p.Out)
+			if errors.Is(err, fs.ErrNotExist) {
+				return usage{err}
+			}
+			return err
 		},
 	}
 }

@@ -21,6 +21,10 @@ func (p *program) printAnswer(out any) error {
 		if items, ok := itemsOf(out); ok {
 			return p.nounTable(items).write(w, "none")
 		}
+		if x, ok := out.(op.Deleted); ok {
+			_, err := fmt.Fprintf(w, "%s %s deleted\n", strings.ToLower(x.Kind), clean(x.Name))
+			return err
+		}
 		if x, ok := out.(op.Explanation); ok {
 			return explainText(w, x)
 		}
@@ -92,7 +96,9 @@ func (p *program) nounTable(items []any) *table {
 		case fairlead.Token:
 			expires := "never"
 			if !n.Spec.Expires.IsZero() {
-				expires = n.Spec.Expires.Format(time.DateOnly)
+				if expires = n.Spec.Expires.Format(time.DateOnly); !p.Env.Now().Before(n.Spec.Expires) {
+					expires = "expired"
+				}
 			}
 			row("NAME ROLES EXPIRES AGE", n.Meta.Name, strings.Join(n.Spec.Roles, ","), expires, p.age(n.Meta.Created))
 		case fairlead.LedgerEntry:

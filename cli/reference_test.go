@@ -112,7 +112,7 @@ func TestExamplesAreRun(t *testing.T) {
 
 // Whoever looks for help finds an example.
 func TestEveryCommandHasAnExample(t *testing.T) {
-	without := []string{"fairlead", "fairlead help", "fairlead context use", "fairlead context delete", "fairlead sim"}
+	without := []string{"fairlead", "fairlead help", "fairlead context use", "fairlead context delete"}
 	walkCmds(newProgram().root(), func(c *cobra.Command) {
 		if c.Example == "" && !c.HasAvailableSubCommands() && !slices.Contains(without, c.CommandPath()) && !strings.HasPrefix(c.CommandPath(), "fairlead completion") {
 			t.Errorf("%s has no example", c.CommandPath())

@@ -101,9 +101,12 @@ func (p *program) root() *cobra.Command {
 			}
 			return cmd.Help()
 		},
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			if !slices.Contains(formats, p.output) {
 				return usage{fairlead.Unknown("output format", p.output, formats)}
+			}
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return usage{err}
 			}
 			return nil
 		},
@@ -172,6 +175,16 @@ func verb(name string) op.Verb {
 		panic("no verb " + name)
 	}
 	return v
+}
+
+// some asks for one or more positional arguments.
+func some(name string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s needs %s", cmd.CommandPath(), name)
+		}
+		return nil
+	}
 }
 
 // readInput reads a file, or standard input for "-", up to max bytes.

@@ -141,7 +141,37 @@ func drawHead(v view, width int) []line {
 	if next != "" {
 		w = w.with(plain, "  ").with(dim, next)
 	}
-	return append(rows, w)
+	rows = append(rows, w)
+	if can := handles(v); len(can) > 0 && width >= 60 {
+		rows = append(rows, line{}.with(plain, "you can    ").with(dim, strings.Join(can, " · ")))
+	}
+	return rows
+}
+
+// handles are the commands that make sense now, where the release waits for a
+// person or has ended.
+func handles(v view) []string {
+	r := v.Release
+	var verbs []string
+	switch r.Status.Phase {
+	case fairlead.Paused:
+		switch r.Status.Reason {
+		case fairlead.ReasonApproval:
+			verbs = []string{"approve", "abort"}
+		case fairlead.ReasonUndecided:
+			verbs = []string{"promote", "resume", "abort"}
+		default:
+			verbs = []string{"resume", "abort"}
+		}
+	case fairlead.Guarding:
+		verbs = []string{"undo"}
+	case fairlead.Degraded:
+		verbs = []string{"explain", "retry"}
+	}
+	for i, verb := range verbs {
+		verbs[i] = "fairlead " + verb + " " + clean(r.Meta.Name)
+	}
+	return verbs
 }
 
 // nextText says what the release waits for.
@@ -171,9 +201,9 @@ func nextText(v view) string {
 			}
 			return "waits for approval"
 		case fairlead.ReasonUndecided:
-			return "undecided: promote, resume or abort"
+			return "undecided: a person must say"
 		}
-		return "paused since " + span2(v.Now.Sub(st.PausedSince)) + " ago"
+		return "paused for " + span2(v.Now.Sub(st.PausedSince))
 	}
 	if st.StepSince.IsZero() {
 		return "waits for the gateways to take the route"
@@ -347,8 +377,10 @@ func drawTransitions(v view, n int) []line {
 	}
 	rows := []line{line{}.with(dim, "last changes")}
 	for _, e := range v.Transitions[max(0, len(v.Transitions)-n):] {
-		l := line{}.with(dim, "  "+e.Time.In(v.Now.Location()).Format("15:04:05")+"  ").with(bold, clean(e.To))
-		if e.Reason != "" && e.Reason != fairlead.ReasonSteps {
+		l := line{}.with(dim, "  "+e.Time.In(v.Now.Location()).Format("15:04:05")+"  ")
+		if e.To == "" { // what a person asked for; what became of it is an entry of its own
+			l = l.with(plain, clean(e.Actor)+" asked to "+clean(strings.TrimPrefix(e.Verb, "release.")))
+		} else if l = l.with(bold, clean(e.To)); e.Reason != "" && e.Reason != fairlead.ReasonSteps {
 			l = l.with(plain, " "+clean(e.Reason))
 		}
 		if e.Message != "" {

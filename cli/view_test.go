@@ -68,7 +68,7 @@ func canaryView() view {
 			{Gate: fairlead.Gate{Metric: "latency_p99", Max: &fairlead.Quantity{Value: .05, Unit: "s"}}, Outcome: fairlead.Pass,
 				Reason: "within", Estimate: p(.0079), High: p(.012), Bound: .05, Unit: "s", HarmLogE: -40, HarmLine: 3, SafeLogE: 12, SafeLine: 3},
 			{Gate: fairlead.Gate{Metric: "accuracy", MaxDecrease: &fairlead.Quantity{Value: .01, Unit: "pp"}}, Outcome: fairlead.Fail,
-				Reason: "worse by at least 1.4pp", Estimate: p(-.031), Low: p(-.052), High: p(-.014), Bound: .01, Unit: "pp", HarmLogE: 3.2, HarmLine: 3, SafeLine: 3},
+				Reason: "worse by at least 1.4pp", Estimate: p(.031), Low: p(.014), High: p(.052), Bound: .01, Unit: "pp", HarmLogE: 3.2, HarmLine: 3, SafeLine: 3},
 		},
 		Arms: []op.ArmReport{
 			{Name: "incumbent", Version: "digits@1", Weight: 8000, Requests: 12345, Errors: 126, P50: p(.0021), P99: p(.008), Accuracy: p(.964)},

@@ -77,19 +77,27 @@ func estimateText(d fairlead.Verdict) string {
 	if d.Estimate == nil {
 		return "no data yet"
 	}
-	relative := d.Gate.MaxIncrease != nil || d.Gate.MaxDecrease != nil
-	s := quantity(*d.Estimate, d.Unit, relative)
-	low, high := "…", "…"
-	if d.Low != nil {
-		low = quantity(*d.Low, d.Unit, relative)
+	g, from, to := d.Gate, d.Low, d.High
+	signed := g.MaxIncrease != nil || g.MaxDecrease != nil
+	// A verdict on a decrease counts it upwards. A person reads a change from
+	// the incumbent to the candidate: what fell is negative.
+	fall := g.MaxDecrease != nil && d.Bound == g.MaxDecrease.Value && (g.MaxIncrease == nil || d.Bound != g.MaxIncrease.Value)
+	if fall {
+		from, to = to, from
 	}
-	if d.High != nil {
-		high = quantity(*d.High, d.Unit, relative)
+	text := func(v *float64) string {
+		switch {
+		case v == nil:
+			return "…"
+		case fall:
+			return quantity(0-*v, d.Unit, signed)
+		}
+		return quantity(*v, d.Unit, signed)
 	}
-	if d.Low == nil && d.High == nil {
-		return s
+	if from == nil && to == nil {
+		return text(d.Estimate)
 	}
-	return s + " [" + low + ", " + high + "]"
+	return text(d.Estimate) + " [" + text(from) + ", " + text(to) + "]"
 }
 
 func boundText(g fairlead.Gate) string {
