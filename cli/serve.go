@@ -17,12 +17,21 @@ type ServeOptions struct {
 	TokenFile    string
 	NewToken     bool
 	FakeRuntime  bool
+	JournalSize  fairlead.Bytes // of the record of answers that feedback is joined to
+	Decisions    int            // of these answers, how many are held in memory
 }
+
+// Bounds of ServeOptions.
+const (
+	minJournal, maxJournal     = 1 << 20, 64 << 30
+	minDecisions, maxDecisions = 16, 16 << 20
+)
 
 var logFormats = []string{"text", "json"}
 
 func (p *program) serveCmd() *cobra.Command {
 	var o ServeOptions
+	var journal string
 	c := &cobra.Command{
 		Use: "serve", Short: "Run a server: control plane, gateway and models in one process", Args: exactly(),
 		Long: `Runs everything in this process: the control plane with its state, the gateway
@@ -51,6 +60,12 @@ start goes on where it was.`,
 					return usagef("--allow-target %q: expected host:port or host, e.g. models.example.com:8000", t)
 				}
 			}
+			if err := o.JournalSize.UnmarshalText([]byte(journal)); err != nil || o.JournalSize < minJournal || o.JournalSize > maxJournal {
+				return usagef("--journal-size %q: expected a size from %s to %s, e.g. 512MiB", journal, fairlead.Bytes(minJournal), fairlead.Bytes(maxJournal))
+			}
+			if o.Decisions < minDecisions || o.Decisions > maxDecisions {
+				return usagef("--decisions %d: expected a number from %d to %d", o.Decisions, minDecisions, maxDecisions)
+			}
 			if o.Data == "" {
 				dir, err := DataDir(p.Getenv)
 				if err != nil {
@@ -66,6 +81,8 @@ start goes on where it was.`,
 	c.Flags().StringArrayVar(&o.AllowTargets, "allow-target", nil, "host or host:port that remote targets may name; may be repeated. Nothing else is ever contacted")
 	c.Flags().StringVar(&o.LogFormat, "log-format", "text", "how to log: "+strings.Join(logFormats, ", "))
 	c.Flags().StringVar(&o.TokenFile, "token-file", "", "first start: write the administrator's token to this file instead of printing it")
+	c.Flags().StringVar(&journal, "journal-size", "1GiB", "disk for the record of answers that late feedback is joined to; the oldest make room. 1GiB holds about 9 million")
+	c.Flags().IntVar(&o.Decisions, "decisions", 1<<18, "answers held in memory, where feedback finds them soonest")
 	c.Flags().BoolVar(&o.FakeRuntime, "fake-runtime", false, "also run artifacts of the format fake, scripts of models that fail on cue: for rehearsals and tests")
 	c.Flags().BoolVar(&o.NewToken, "new-token", false, "make another administrator's token, for when the first was lost")
 	return c

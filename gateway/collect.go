@@ -98,6 +98,7 @@ func (ep *endpoint) retireLocked(rt *compiled, strata []*stratum, now time.Time)
 		over--
 		ep.foldLocked(st)
 		delete(ep.strata, st.key)
+		ep.over[st.key] = true
 	}
 }
 

@@ -65,6 +65,23 @@ func (x *index) put(d *decision) {
 	s := x.shard(d.id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	x.putLocked(s, d)
+}
+
+// putBack remembers a decision again, unless its id has been given to another
+// meanwhile; it gives the one that counts.
+func (x *index) putBack(d *decision) *decision {
+	s := x.shard(d.id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if had := s.byID[d.id]; had != nil {
+		return had
+	}
+	x.putLocked(s, d)
+	return d
+}
+
+func (x *index) putLocked(s *indexShard, d *decision) {
 	if len(s.ring) < x.limit {
 		s.ring = append(s.ring, d)
 	} else {
@@ -77,16 +94,12 @@ func (x *index) put(d *decision) {
 	s.byID[d.id] = d
 }
 
-// get finds a decision that has not expired.
-func (x *index) get(id string, now int64) *decision {
+// get finds a decision; it may have expired.
+func (x *index) get(id string) *decision {
 	s := x.shard(id)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := s.byID[id]
-	if d == nil || now > d.expires {
-		return nil
-	}
-	return d
+	return s.byID[id]
 }
 
 // mark says whether a metric of the request counts now for the first time.

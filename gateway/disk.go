@@ -24,6 +24,7 @@ import (
 //	routes/<endpoint>.route   the last good route and its trips
 //	tokens                    hashes of tokens, never the tokens
 //	journal/*.journal         decisions that feedback may still come for
+//	journal/*.index           where each stands, of the files that are full
 //
 // The first two are one line with the sha-256 of the rest, then JSON. They are
 // replaced whole (write, fsync, rename, fsync of the folder), so a reader sees
@@ -46,11 +47,8 @@ func (g *Gateway) restore() error {
 	if err := os.MkdirAll(filepath.Join(g.cfg.Dir, "routes"), 0o700); err != nil {
 		return fmt.Errorf("the gateway's folder: %w", err)
 	}
-	j, err := openJournal(filepath.Join(g.cfg.Dir, "journal"), g.cfg.JournalSegment, g.cfg.JournalTotal, g.log)
+	j, err := openJournal(filepath.Join(g.cfg.Dir, "journal"), g.cfg.JournalSegment, g.cfg.JournalTotal, g.now, g.log)
 	if err != nil {
-		return err
-	}
-	if err := j.replay(g.recall); err != nil {
 		return err
 	}
 	g.journal = j

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"fairlead.dev"
 )
@@ -28,20 +29,75 @@ var metricRE = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.:-]{0,62}$`)
 
 // FeedbackReply counts what became of the objects of one request.
 type FeedbackReply struct {
-	Accepted  int      `json:"accepted"`              // counted something new
-	Duplicate int      `json:"duplicate"`             // every metric of it had counted before
-	Unknown   int      `json:"unknown"`               // no such answer here, or its window is over
-	IDs       []string `json:"unknown_ids,omitempty"` // the first ten of those
+	Accepted   int      `json:"accepted"`              // counted something new
+	Duplicate  int      `json:"duplicate"`             // every metric of it had counted before
+	Unknown    int      `json:"unknown"`               // no such answer is known here
+	IDs        []string `json:"unknown_ids,omitempty"` // the first ten of those
+	Expired    int      `json:"expired,omitempty"`     // too late: the feedback window of the answer is over
+	ExpiredIDs []string `json:"expired_ids,omitempty"` // the first ten of those
 }
+
+// maxIDs bounds the ids in a reply.
+const maxIDs = 10
 
 // Feedback joins one outcome to the arm that answered. A repetition is no
 // error and changes nothing; an unknown or expired request id is NotFound.
 func (g *Gateway) Feedback(_ context.Context, f fairlead.Feedback) error {
 	r, err := g.feedbacks([]fairlead.Feedback{f}, false)
-	if err == nil && r.Unknown > 0 {
-		return fairlead.Errorf(fairlead.NotFound, "no answer with request id %.130q is known here, or its feedback window is over", f.RequestID)
+	switch {
+	case err != nil:
+		return err
+	case r.Unknown > 0:
+		return fairlead.Errorf(fairlead.NotFound, "no answer with request id %.130q is known here", f.RequestID)
+	case r.Expired > 0:
+		return fairlead.Errorf(fairlead.NotFound, "the feedback for request %.130q comes too late: the feedback window of its answer is over", f.RequestID)
 	}
-	return err
+	return nil
+}
+
+// find gives the decision of a request id, from memory or from the journal;
+// nil if there is none. Callers hold feeding.
+func (g *Gateway) find(id string) *decision {
+	if d := g.index.get(id); d != nil || g.journal == nil {
+		return d
+	}
+	k, counted, ok, err := g.journal.find(id)
+	if err != nil {
+		g.log.Warn("feedback is not taken: the decision journal cannot be read", "request", id, "error", err)
+	}
+	if !ok || err != nil || len(fairlead.CheckName("", k.endpoint)) > 0 {
+		return nil
+	}
+	d := &k.decision
+	d.seen = counted
+	if d.expires < g.now() {
+		return d // of no further use
+	}
+	g.join(&k)
+	return g.index.putBack(d)
+}
+
+// join finds the counters that a decision of the journal belongs to. A stratum
+// of an earlier start begins anew here: reports carry this start's id.
+func (g *Gateway) join(k *kept) {
+	d, ep := &k.decision, g.endpoint(k.endpoint)
+	d.ep = ep
+	ep.mu.Lock()
+	defer ep.mu.Unlock()
+	if k.evidence {
+		st := ep.strata[k.stratum]
+		if st == nil && !ep.over[k.stratum] {
+			st = &stratum{key: k.stratum, start: time.UnixMicro(k.at).UTC(), weight: k.weight, mirror: k.mirror, arms: map[[2]string]*armStats{}}
+			st.last.Store(g.now())
+			ep.strata[k.stratum] = st
+		}
+		if st != nil && st.weight == k.weight && st.mirror == k.mirror {
+			d.stratum = st
+			d.arm = st.armLocked(k.arm, k.version, g.mask)
+			return
+		}
+	}
+	d.arm = ep.asideLocked(k.arm, k.version, g.mask)
 }
 
 // observation is one metric of one feedback, ready to count.
@@ -55,7 +111,11 @@ type observation struct {
 
 // feedbacks takes a list, all or (when something is wrong with it) nothing.
 func (g *Gateway) feedbacks(list []fairlead.Feedback, many bool) (FeedbackReply, error) {
+	// One at a time: a decision that memory lost twice would count twice.
+	g.feeding.Lock()
+	defer g.feeding.Unlock()
 	now := g.now()
+	found := map[string]*decision{}
 	var reply FeedbackReply
 	var faults []fairlead.Fault
 	obs := make([][]observation, 0, len(list))
@@ -65,16 +125,24 @@ func (g *Gateway) feedbacks(list []fairlead.Feedback, many bool) (FeedbackReply,
 		if many {
 			prefix = fmt.Sprintf("[%d].", i)
 		}
-		bad := checkFeedback(prefix, f)
-		d := g.index.get(f.RequestID, now)
-		if len(bad) > 0 {
+		if bad := checkFeedback(prefix, f); len(bad) > 0 {
 			faults = append(faults, bad...)
 			continue
 		}
-		if d == nil || !f.At.IsZero() && f.At.UnixMicro() > d.expires {
-			reply.Unknown++
-			if len(reply.IDs) < 10 {
+		d, ok := found[f.RequestID]
+		if !ok {
+			d = g.find(f.RequestID)
+			found[f.RequestID] = d
+		}
+		switch {
+		case d == nil:
+			if reply.Unknown++; reply.Unknown <= maxIDs {
 				reply.IDs = append(reply.IDs, f.RequestID)
+			}
+			continue
+		case now > d.expires || !f.At.IsZero() && f.At.UnixMicro() > d.expires:
+			if reply.Expired++; reply.Expired <= maxIDs {
+				reply.ExpiredIDs = append(reply.ExpiredIDs, f.RequestID)
 			}
 			continue
 		}
@@ -127,7 +195,7 @@ func (g *Gateway) count(mine []observation) bool {
 		o.d.stratum.touch()
 	}
 	if len(names) > 0 && g.journal != nil {
-		g.journal.feedback(mine[0].d.id, names)
+		g.journal.feedback(mine[0].d, names)
 	}
 	return len(names) > 0
 }

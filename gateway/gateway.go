@@ -30,9 +30,9 @@ type Config struct {
 	MirrorQueue    int   // copies waiting at most; 1024 if 0
 	MirrorBytes    int64 // bytes waiting at most; 64 MiB if 0
 	MirrorWorkers  int   // copies running at once; 8 if 0
-	MaxDecisions   int   // answers that feedback can still be joined to; 262,144 if 0
-	JournalSegment int64 // bytes of one journal file; 16 MiB if 0
-	JournalTotal   int64 // bytes of all journal files; 256 MiB if 0
+	MaxDecisions   int   // answers in memory that feedback is joined to; 262,144 if 0. The journal finds the others
+	JournalSegment int64 // bytes of one journal file; a 64th of all, from 64 KiB to 64 MiB, if 0
+	JournalTotal   int64 // bytes of all journal files and their indexes; 1 GiB if 0
 }
 
 // Gateway answers callers. Make one with New.
@@ -51,7 +51,8 @@ type Gateway struct {
 	tokens   atomic.Pointer[map[[32]byte]principal]
 	mirrors  mirrors
 	index    *index
-	journal  *journal // nil when nothing is kept on disk
+	journal  *journal   // nil when nothing is kept on disk
+	feeding  sync.Mutex // one call of feedback at a time
 	bodies   sync.Pool
 	wake     chan struct{} // a trip wants to be reported
 	draining atomic.Bool
@@ -76,8 +77,8 @@ func New(cfg Config) (*Gateway, error) {
 	orInt(&cfg.MirrorBytes, 64<<20)
 	orInt(&cfg.MirrorWorkers, 8)
 	orInt(&cfg.MaxDecisions, 1<<18)
-	orInt(&cfg.JournalSegment, 16<<20)
-	orInt(&cfg.JournalTotal, 256<<20)
+	orInt(&cfg.JournalTotal, 1<<30)
+	orInt(&cfg.JournalSegment, min(max(cfg.JournalTotal/64, 64<<10), 64<<20))
 
 	shards := uint32(1)
 	for shards < uint32(runtime.GOMAXPROCS(0)) && shards < 16 {

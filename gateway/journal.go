@@ -17,31 +17,36 @@ import (
 )
 
 // journal keeps decisions (and which of their metrics have counted) so that
-// feedback finds them after the process was killed. Records are gathered in
-// memory and written by flush, every 50 ms under Run; a kill loses at most
-// that. It is written to the operating system, not forced to the disk: what a
-// power cut takes is evidence, never state.
+// feedback finds them when memory does not hold them any more: after hours, or
+// after the process was killed. Records are gathered in memory and written by
+// flush, every 50 ms under Run; a kill loses at most that. It is written to the
+// operating system, not forced to the disk: what a power cut takes is evidence,
+// never state.
 //
 // A file is a sequence of records
 //
 //	length uint32 · crc32c uint32 of what follows · kind byte · body
 //
 // little-endian, strings and numbers as in varint.go of encoding/binary. A
-// reader stops at the first record that does not check.
+// reader stops at the first record that does not check. A file that is full
+// gets an index beside it (journalindex.go); the oldest files make room.
 type journal struct {
 	dir              string
 	segment, total   int64
+	now              func() int64 // µs
 	log              *slog.Logger
 	dropped, written atomic.Int64
 
 	mu  sync.Mutex
 	buf []byte // guarded by mu; never longer than maxJournalBuffer
 
-	io    sync.Mutex // one writer; taken before mu
-	spare []byte
-	file  *os.File
-	size  int64
-	seq   int64 // of file
+	io     sync.Mutex // of all below; taken before mu
+	spare  []byte
+	file   *os.File
+	size   int64
+	seq    int64      // of file
+	fresh  freshIndex // of file
+	sealed []*sealedFile
 
 	failing bool // the last flush failed
 }
@@ -49,6 +54,7 @@ type journal struct {
 const (
 	maxJournalBuffer = 16 << 20
 	maxRecord        = 1 << 20
+	maxJournalFile   = 1 << 30 // read at most; files are far smaller
 	recordHead       = 8
 	kindDecision     = 1
 	kindFeedback     = 2
@@ -56,45 +62,48 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func openJournal(dir string, segment, total int64, log *slog.Logger) (*journal, error) {
+// openJournal finds the files of the last start. Those without a sound index
+// get one; those in which nothing can count any more are deleted.
+func openJournal(dir string, segment, total int64, now func() int64, log *slog.Logger) (*journal, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the decision journal: %w", err)
 	}
-	j := &journal{dir: dir, segment: segment, total: total, log: log}
-	segs, err := j.segments()
+	j := &journal{dir: dir, segment: segment, total: total, now: now, log: log}
+	seqs, err := j.files()
 	if err != nil {
 		return nil, err
 	}
-	if n := len(segs); n > 0 {
-		j.seq = segs[n-1].seq
+	for _, seq := range seqs {
+		j.seq = seq
+		s, err := j.openSealed(seq)
+		if err != nil {
+			log.Error("a file of the decision journal cannot be used", "error", err)
+			continue
+		}
+		j.sealed = append(j.sealed, s)
 	}
-	return j, nil // the first flush opens a new file: an old one may have a torn tail
+	return j, j.tidy(0) // the first flush opens a new file: an old one may have a torn tail
 }
 
-type segmentFile struct {
-	path string
-	seq  int64
-	size int64
-}
-
-// segments in order of age, oldest first.
-func (j *journal) segments() ([]segmentFile, error) {
+// files gives the numbers of the files there, oldest first.
+func (j *journal) files() ([]int64, error) {
 	names, err := os.ReadDir(j.dir)
 	if err != nil {
 		return nil, fmt.Errorf("the decision journal: %w", err)
 	}
-	var out []segmentFile
+	var out []int64
 	for _, e := range names {
 		base, ok := strings.CutSuffix(e.Name(), ".journal")
-		seq, err := strconv.ParseInt(base, 10, 64)
-		info, ierr := e.Info()
-		if !ok || err != nil || ierr != nil || !info.Mode().IsRegular() {
-			continue
+		if seq, err := strconv.ParseInt(base, 10, 64); ok && err == nil && e.Type().IsRegular() {
+			out = append(out, seq)
 		}
-		out = append(out, segmentFile{filepath.Join(j.dir, e.Name()), seq, info.Size()})
 	}
-	slices.SortFunc(out, func(a, b segmentFile) int { return int(a.seq - b.seq) })
+	slices.Sort(out)
 	return out, nil
+}
+
+func (j *journal) path(seq int64, suffix string) string {
+	return filepath.Join(j.dir, fmt.Sprintf("%016d.%s", seq, suffix))
 }
 
 // add appends one record to the buffer. When the disk cannot keep up records
@@ -123,15 +132,8 @@ func (j *journal) decision(d *decision) {
 	j.add(kindDecision, func(b []byte) []byte { return appendDecision(b, d) })
 }
 
-func (j *journal) feedback(id string, metrics []string) {
-	j.add(kindFeedback, func(b []byte) []byte {
-		b = appendString(b, id)
-		b = binary.AppendUvarint(b, uint64(len(metrics)))
-		for _, m := range metrics {
-			b = appendString(b, m)
-		}
-		return b
-	})
+func (j *journal) feedback(d *decision, metrics []string) {
+	j.add(kindFeedback, func(b []byte) []byte { return appendFeedback(b, d, metrics) })
 }
 
 // flush writes what has gathered.
@@ -162,10 +164,7 @@ func (j *journal) flushLocked() error {
 		return nil
 	}
 	if j.file != nil && j.size >= j.segment {
-		if err := j.file.Close(); err != nil {
-			j.log.Warn("closing a journal file failed", "error", err)
-		}
-		j.file = nil
+		j.seal()
 	}
 	if j.file == nil {
 		if err := j.rotate(); err != nil {
@@ -174,37 +173,61 @@ func (j *journal) flushLocked() error {
 		}
 	}
 	n, err := j.file.Write(out)
+	j.fresh.add(out[:n], j.size)
 	j.size += int64(n)
 	j.written.Add(int64(n))
 	if err != nil {
 		// A half-written record would hide those after it: go on in a new file.
-		_ = j.file.Close()
-		j.file = nil
+		j.seal()
 		j.dropped.Add(1)
 	}
 	return err
 }
 
-// rotate opens the next file and deletes the oldest beyond the total.
-func (j *journal) rotate() error {
-	segs, err := j.segments()
+// seal ends the present file.
+func (j *journal) seal() {
+	s, err := j.writeIndex(j.seq, j.size, &j.fresh)
 	if err != nil {
+		j.log.Error("an index of the decision journal could not be written; until the next start it is held in memory", "error", err)
+	}
+	if err := j.file.Close(); err != nil {
+		j.log.Warn("closing a journal file failed", "error", err)
+	}
+	j.file, j.fresh = nil, freshIndex{}
+	j.sealed = append(j.sealed, s)
+}
+
+// rotate opens the next file and makes room for it.
+func (j *journal) rotate() error {
+	if err := j.tidy(j.segment); err != nil {
 		return err
 	}
-	var sum int64
-	for i := len(segs) - 1; i >= 0; i-- {
-		if sum += segs[i].size; sum > j.total-j.segment {
-			if err := os.Remove(segs[i].path); err != nil {
-				return err
-			}
-		}
+	f, err := os.OpenFile(j.path(j.seq+1, "journal"), os.O_CREATE|os.O_EXCL|os.O_RDWR|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
 	}
 	j.seq++
-	f, err := os.OpenFile(filepath.Join(j.dir, fmt.Sprintf("%016d.journal", j.seq)), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
 	j.file, j.size = f, 0
+	return nil
+}
+
+// tidy deletes files in which nothing can count any more, and the oldest beyond
+// the total, of which room is to be left free.
+func (j *journal) tidy(room int64) error {
+	sum, now := room, j.now()
+	var keep []*sealedFile
+	for i := len(j.sealed) - 1; i >= 0; i-- {
+		s := j.sealed[i]
+		if sum += s.size; sum <= j.total && s.newest >= now {
+			keep = append(keep, s)
+			continue
+		}
+		if err := s.remove(); err != nil {
+			return fmt.Errorf("the decision journal: %w", err)
+		}
+	}
+	slices.Reverse(keep)
+	j.sealed = keep
 	return nil
 }
 
@@ -213,60 +236,79 @@ func (j *journal) close() error {
 	defer j.io.Unlock()
 	err := j.flushLocked()
 	if j.file != nil {
-		err = errors.Join(err, j.file.Sync(), j.file.Close())
-		j.file = nil
+		err = errors.Join(err, j.file.Sync())
+		j.seal()
 	}
+	for _, s := range j.sealed {
+		s.close()
+	}
+	j.sealed = nil
 	return err
 }
 
-// replay hands over every record that checks, oldest first, and deletes files
-// in which keep found nothing of use.
-func (j *journal) replay(apply func(kind byte, body []byte) (useful bool)) error {
-	segs, err := j.segments()
-	if err != nil {
-		return err
-	}
-	for _, s := range segs {
-		n, useful, err := replayFile(s.path, apply)
+// records calls each with the records of raw that check, in order, and gives
+// how many bytes they are. The error says why that is not all.
+func records(raw []byte, each func(at int64, kind byte, body []byte)) (good int64, err error) {
+	for rest := raw; len(rest) > 0; rest = raw[good:] {
+		rec, err := record(rest)
 		if err != nil {
-			j.log.Warn("a journal file ends early; what stands before is used", "file", s.path, "records", n, "error", err)
+			return good, err
 		}
-		if !useful {
-			if err := os.Remove(s.path); err != nil {
-				return fmt.Errorf("the decision journal: %w", err)
-			}
-		}
+		each(good, rec[0], rec[1:])
+		good += recordHead + int64(len(rec))
 	}
-	return nil
+	return good, nil
 }
 
-func replayFile(path string, apply func(byte, []byte) bool) (n int, useful bool, err error) {
-	f, err := os.Open(path)
+// record is the first record of raw.
+func record(raw []byte) ([]byte, error) {
+	size, err := recordSize(raw)
 	if err != nil {
-		return 0, true, err
+		return nil, err
 	}
-	defer f.Close()
-	raw, err := io.ReadAll(io.LimitReader(f, 1<<30))
+	if size > int64(len(raw)-recordHead) {
+		return nil, errTorn
+	}
+	rec := raw[recordHead : recordHead+size]
+	if crc32.Checksum(rec, castagnoli) != binary.LittleEndian.Uint32(raw[4:]) {
+		return nil, errors.New("damaged record")
+	}
+	return rec, nil
+}
+
+var errTorn = errors.New("torn record")
+
+func recordSize(head []byte) (int64, error) {
+	if len(head) < recordHead {
+		return 0, errTorn
+	}
+	size := int64(binary.LittleEndian.Uint32(head))
+	if size < 1 || size > maxRecord {
+		return 0, errTorn
+	}
+	return size, nil
+}
+
+// readRecord reads the record at an offset.
+func readRecord(f io.ReaderAt, at int64, buf []byte) (kind byte, body []byte, err error) {
+	n, err := f.ReadAt(buf, at)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return 0, nil, err
+	}
+	size, err := recordSize(buf[:n])
 	if err != nil {
-		return 0, true, err
+		return 0, nil, err
 	}
-	for len(raw) > 0 {
-		if len(raw) < recordHead {
-			return n, useful, errors.New("torn record")
+	if need := recordHead + int(size); need > n {
+		buf = make([]byte, need)
+		if _, err := f.ReadAt(buf, at); err != nil {
+			return 0, nil, err
 		}
-		size := int64(binary.LittleEndian.Uint32(raw))
-		if size < 1 || size > maxRecord || size > int64(len(raw)-recordHead) {
-			return n, useful, errors.New("torn record")
-		}
-		rec := raw[recordHead : recordHead+size]
-		if crc32.Checksum(rec, castagnoli) != binary.LittleEndian.Uint32(raw[4:]) {
-			return n, useful, errors.New("damaged record")
-		}
-		if apply(rec[0], rec[1:]) {
-			useful = true
-		}
-		raw = raw[recordHead+size:]
-		n++
+		n = need
 	}
-	return n, useful, nil
+	rec, err := record(buf[:n])
+	if err != nil {
+		return 0, nil, err
+	}
+	return rec[0], rec[1:], nil
 }

@@ -3,7 +3,6 @@ package gateway
 import (
 	"encoding/binary"
 	"math"
-	"time"
 
 	"fairlead.dev"
 )
@@ -138,45 +137,43 @@ func readDecision(b []byte) (k kept, ok bool) {
 	return k, !r.bad
 }
 
-// recall puts a record of the journal back into the index; false when it is of
-// no use any more.
-func (g *Gateway) recall(kind byte, body []byte) bool {
+// appendFeedback says which metrics of a decision have counted.
+func appendFeedback(b []byte, d *decision, metrics []string) []byte {
+	b = appendString(b, d.id)
+	b = binary.AppendVarint(b, d.expires)
+	b = binary.AppendUvarint(b, uint64(len(metrics)))
+	for _, m := range metrics {
+		b = appendString(b, m)
+	}
+	return b
+}
+
+func readFeedback(b []byte) (id string, metrics []string, ok bool) {
+	r := recordReader{b: b}
+	id, _ = r.str(), r.int()
+	n := r.uint()
+	if n > maxMetrics+1 {
+		return "", nil, false
+	}
+	for range n {
+		metrics = append(metrics, r.str())
+	}
+	return id, metrics, !r.bad
+}
+
+// recordKey gives the id that a record is found by and when it is of no use any
+// more; ok is false for kinds of a later version.
+func recordKey(kind byte, body []byte) (id []byte, expires int64, ok bool) {
+	r := recordReader{b: body}
+	id = r.take(r.uint())
 	switch kind {
 	case kindDecision:
-		k, ok := readDecision(body)
-		if !ok || k.expires < g.now() || len(fairlead.CheckName("", k.endpoint)) > 0 {
-			return false
-		}
-		d := k.decision
-		d.ep = g.endpoint(k.endpoint)
-		d.ep.mu.Lock()
-		if k.evidence {
-			d.stratum = d.ep.strata[k.stratum]
-			if d.stratum == nil {
-				d.stratum = &stratum{key: k.stratum, start: time.UnixMicro(k.at).UTC(), weight: k.weight, mirror: k.mirror, arms: map[[2]string]*armStats{}}
-				d.stratum.last.Store(g.now())
-				d.ep.strata[k.stratum] = d.stratum
-			}
-			d.arm = d.stratum.armLocked(k.arm, k.version, g.mask)
-		} else {
-			d.arm = d.ep.asideLocked(k.arm, k.version, g.mask)
-		}
-		d.ep.mu.Unlock()
-		g.index.put(&d)
-		return true
+		r.int() // when it was
+		expires = r.int()
 	case kindFeedback:
-		r := recordReader{b: body}
-		d := g.index.get(r.str(), g.now())
-		n := r.uint()
-		if d == nil || n > maxMetrics+1 {
-			return false
-		}
-		for range n {
-			if m := r.str(); !r.bad {
-				g.index.mark(d, m)
-			}
-		}
-		return true
+		expires = r.int()
+	default:
+		return nil, 0, false
 	}
-	return true // of a later version: leave it alone
+	return id, expires, !r.bad
 }

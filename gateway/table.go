@@ -56,7 +56,8 @@ type endpoint struct {
 
 	mu      sync.Mutex
 	strata  map[fairlead.Stratum]*stratum
-	asides  map[[2]string]*armStats // arm, version
+	over    map[fairlead.Stratum]bool // strata that were let go of: in reports they must not begin again
+	asides  map[[2]string]*armStats   // arm, version
 	retired map[[2]string]*fairlead.Counts
 	metrics map[string]bool // names of feedback metrics, bounded
 	trips   []fairlead.Trip // of the release attempt in force
@@ -69,7 +70,7 @@ type endpoint struct {
 }
 
 func newEndpoint(name string) *endpoint {
-	return &endpoint{name: name, strata: map[fairlead.Stratum]*stratum{}, asides: map[[2]string]*armStats{},
+	return &endpoint{name: name, strata: map[fairlead.Stratum]*stratum{}, over: map[fairlead.Stratum]bool{}, asides: map[[2]string]*armStats{},
 		retired: map[[2]string]*fairlead.Counts{}, metrics: map[string]bool{}}
 }
 

@@ -67,7 +67,8 @@ func serve(ctx context.Context, o cli.ServeOptions) (err error) {
 	if err := firstToken(ctx, deps, o, address); err != nil {
 		return err
 	}
-	gw, err := gateway.New(gateway.Config{Env: env, Bus: messages, Dir: d.path("gateway"), Load: loader(kinds, blobs), Logger: log})
+	gw, err := gateway.New(gateway.Config{Env: env, Bus: messages, Dir: d.path("gateway"), Load: loader(kinds, blobs), Logger: log,
+		JournalTotal: int64(o.JournalSize), MaxDecisions: o.Decisions})
 	if err != nil {
 		return err
 	}
