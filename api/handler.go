@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -94,7 +95,11 @@ func (h *handler) outer(next http.Handler) http.Handler {
 					h.fail(rec, r, fairlead.Errorf(fairlead.Internal, "the server made a mistake; its log has it"))
 				}
 			}
-			h.log.Info("request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "caller", caller.Name, "took", time.Since(start).Round(time.Microsecond))
+			level := slog.LevelInfo
+			if reads := r.Method == http.MethodGet || r.Method == http.MethodHead; reads && rec.status < http.StatusBadRequest {
+				level = slog.LevelDebug // whoever watches a release asks twice a second
+			}
+			h.log.Log(r.Context(), level, "request", "method", r.Method, "path", r.URL.Path, "status", rec.status, "caller", caller.Name, "took", time.Since(start).Round(time.Microsecond))
 		}()
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
@@ -179,7 +184,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, v op.Verb, in any
 		case errors.As(err, &tooLarge):
 			return fairlead.Errorf(fairlead.TooLarge, "the request's body is over %d bytes", maxBody)
 		case err != nil:
-			return &fairlead.Error{Code: fairlead.Timeout, Message: "the request's body did not arrive whole", Err: err}
+			return &fairlead.Error{Code: fairlead.Invalid, Message: "the request's body did not arrive whole", Err: err}
 		}
 		faults = append(faults, v.DecodeBody(body, in)...)
 	}
@@ -187,14 +192,23 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, v op.Verb, in any
 }
 
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, status int, out any) {
-	body, err := json.Marshal(out)
+	body, err := encode(out)
 	if err != nil {
 		h.fail(w, r, err)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n')) // a caller that left does not matter
+	_, _ = w.Write(body) // a caller that left does not matter
+}
+
+// encode writes JSON as a person may read it, too: "<" is no HTML here.
+func encode(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return b.Bytes(), err
 }
 
 // Problem is an error as RFC 9457 spells it, with our code and faults.
@@ -250,13 +264,13 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="fairlead"`)
 	}
-	if p.Code == fairlead.TooLarge {
+	if (p.Status == http.StatusUnauthorized && r.ContentLength != 0) || p.Code == fairlead.TooLarge {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 	}
-	body, _ := json.Marshal(p) // strings and numbers only
+	body, _ := encode(p) // strings and numbers only
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(body, '\n'))
+	_, _ = w.Write(body)
 }
 
 // recorder remembers the status for the log.

@@ -40,7 +40,7 @@ func handler(stopping context.Context, gw *gateway.Gateway, api http.Handler, de
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) { metrics(w, r, gw, deps) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { health(w, true) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { health(w, ready.Load()) })
-	return http.MaxBytesHandler(mux, maxBody)
+	return paced(http.MaxBytesHandler(mux, maxBody), bodyGrace, bodyRate)
 }
 
 func health(w http.ResponseWriter, ok bool) {
