@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -143,6 +144,18 @@ func CheckTensor(path string, spec fairlead.TensorSpec, t *Tensor) []fairlead.Fa
 		return []fairlead.Fault{{Path: path + "/data", Message: "wrong number of elements for " + strconv.Quote(spec.Name), Want: fmt.Sprintf("%d (shape %s)", want, ShapeText(t.Shape)), Got: strconv.Itoa(n)}}
 	}
 	return nil
+}
+
+// Admit says whether a call may begin: the model is not closed, the call is not
+// over already, and the request fits the model.
+func Admit(ctx context.Context, closed bool, sig *Signature, req *Request) error {
+	if closed {
+		return fairlead.Errorf(fairlead.Unavailable, "the model is closed")
+	}
+	if err := ctx.Err(); err != nil {
+		return fairlead.Errorf(fairlead.Timeout, "the call was ended before it began: %w", err)
+	}
+	return CheckRequest(sig, req)
 }
 
 // CheckRequest compares a request with a signature: every declared input once

@@ -81,28 +81,21 @@ func signed(v float64, unit string) string {
 }
 
 // harmed names the harm that the bound forbids, safe its absence.
-func (b bound) harmed() string {
-	switch {
-	case b.change && b.increase:
-		return "more than " + signed(b.q.Value, b.q.Unit)
-	case b.change:
-		return "a drop of more than " + amount(b.q.Value, b.q.Unit)
-	case b.increase:
-		return "more than " + amount(b.q.Value, b.q.Unit)
-	}
-	return "less than " + amount(b.q.Value, b.q.Unit)
-}
+func (b bound) harmed() string { return b.beyond(true) }
+func (b bound) safe() string   { return b.beyond(false) }
 
-func (b bound) safe() string {
+func (b bound) beyond(harm bool) string {
+	than, value := "less than ", amount(b.q.Value, b.q.Unit)
+	if harm == (b.change || b.increase) { // harm lies above, but for a minimum
+		than = "more than "
+	}
 	switch {
 	case b.change && b.increase:
-		return "less than " + signed(b.q.Value, b.q.Unit)
+		value = signed(b.q.Value, b.q.Unit)
 	case b.change:
-		return "a drop of less than " + amount(b.q.Value, b.q.Unit)
-	case b.increase:
-		return "less than " + amount(b.q.Value, b.q.Unit)
+		than = "a drop of " + than
 	}
-	return "more than " + amount(b.q.Value, b.q.Unit)
+	return than + value
 }
 
 // open says that nothing is proven yet, and what is.

@@ -26,13 +26,7 @@ func (m *model) Close() error {
 }
 
 func (m *model) Infer(ctx context.Context, req *runtime.Request) (*runtime.Response, error) {
-	if m.closed.Load() {
-		return nil, fairlead.Errorf(fairlead.Unavailable, "the model is closed")
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, fairlead.Errorf(fairlead.Timeout, "the call was ended before it began: %w", err)
-	}
-	if err := runtime.CheckRequest(&m.sig, req); err != nil {
+	if err := runtime.Admit(ctx, m.closed.Load(), &m.sig, req); err != nil {
 		return nil, err
 	}
 	s := m.r.script(m.digest, m.own)
