@@ -53,7 +53,7 @@ type GatewayReport struct {
 	Stratum  Stratum  `json:"stratum"`           // of the route in force
 	Error    string   `json:"error,omitempty"`   // why the newest route could not be taken, if so
 	Failed   int64    `json:"failed,omitempty"`  // revision of the route that could not be taken
-	Windows  []Window `json:"windows,omitempty"` // strata that changed since the last report
+	Windows  []Window `json:"windows,omitempty"` // strata that changed lately; all of them once in a while
 	Trips    []Trip   `json:"trips,omitempty"`   // arms turned off in the stratum in force
 }
 

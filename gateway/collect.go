@@ -11,11 +11,16 @@ import (
 // maxStrata bounds the strata kept of an endpoint; the longest idle go first.
 const maxStrata = 256
 
+// repeatFor is how long a window is reported after its last change. A report
+// may be lost, or replaced by a newer one before anybody has read it; the newer
+// one must say what it said.
+const repeatFor = 10 * time.Second
+
 // Collect says how every endpoint stands: the route in force, a route that
-// could not be taken, trips, and the windows that changed since the last call
-// (all: every window still kept). Counters are cumulative since the gateway's
-// start, so a lost report does no harm. It also lets go of strata that are long
-// over. Reports come sorted by endpoint.
+// could not be taken, trips, and the windows that changed since the last call or
+// within repeatFor (all: every window still kept). Counters are cumulative since
+// the gateway's start, so a lost report does no harm. It also lets go of strata
+// that are long over. Reports come sorted by endpoint.
 func (g *Gateway) Collect(all bool) []fairlead.GatewayReport {
 	now := g.env.Now()
 	eps, table := g.sortedEndpoints()
@@ -48,12 +53,16 @@ func (g *Gateway) collect(ep *endpoint, rt *compiled, all bool, now time.Time) (
 			cmp.Compare(a.key.Attempt, b.key.Attempt), cmp.Compare(a.key.Step, b.key.Step))
 	})
 	for _, st := range strata {
-		changed := st.dirty.Swap(false) // before reading: a later change marks it again
-		if changed {
+		if st.dirty.Swap(false) { // before reading: a later change marks it again
 			st.last.Store(now.UnixMicro())
 		}
-		if changed || all {
-			r.Windows = append(r.Windows, st.window(ep.name, now))
+		last := time.UnixMicro(st.last.Load()).UTC()
+		if all || now.Sub(last) < repeatFor {
+			end := now
+			if rt == nil || rt.plan.Stratum != st.key {
+				end = last // it is over: said again it is the same, word for word
+			}
+			r.Windows = append(r.Windows, st.window(ep.name, end))
 		}
 	}
 	ep.retireLocked(rt, strata, now)
@@ -66,8 +75,8 @@ func (g *Gateway) collect(ep *endpoint, rt *compiled, all bool, now time.Time) (
 }
 
 // window is the stratum's evidence so far. endpoint.mu is held.
-func (st *stratum) window(endpoint string, now time.Time) fairlead.Window {
-	w := fairlead.Window{Endpoint: endpoint, Stratum: st.key, Start: st.start, End: now,
+func (st *stratum) window(endpoint string, end time.Time) fairlead.Window {
+	w := fairlead.Window{Endpoint: endpoint, Stratum: st.key, Start: st.start, End: end,
 		Weight: st.weight, Mirror: st.mirror, Arms: map[string]fairlead.Counts{}}
 	for k, s := range st.arms {
 		c := s.counts()

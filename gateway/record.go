@@ -16,7 +16,7 @@ type stratum struct {
 	weight, mirror fairlead.Weight
 	arms           map[[2]string]*armStats // by arm and version; guarded by endpoint.mu
 	dirty          atomic.Bool             // changed since the last report
-	last           atomic.Int64            // µs of the last report that had changes
+	last           atomic.Int64            // µs of the last report to which it had changed
 }
 
 // armStats counts one version's answers in one stratum. Requests, errors and

@@ -15,6 +15,7 @@ import (
 const (
 	reportEvery = time.Second
 	flushEvery  = 50 * time.Millisecond
+	allEvery    = 10 // reports: every window is said again
 )
 
 // Run connects the gateway to the bus until ctx ends: it takes routes and
@@ -63,8 +64,8 @@ func (g *Gateway) beat(ctx context.Context, a *applier) error {
 			g.report(ctx, false)
 		case <-second.C:
 			beats++
-			// Everything again once in a while: a report may be lost.
-			g.report(ctx, beats%60 == 0)
+			// Everything again once in a while: for who lost all of repeatFor.
+			g.report(ctx, beats%allEvery == 0)
 			if a != nil {
 				a.retry()
 			}
@@ -88,19 +89,8 @@ func (g *Gateway) report(ctx context.Context, all bool) {
 			err = g.cfg.Bus.Publish(ctx, bus.Message{Topic: bus.TopicReport, Key: r.Gateway + "/" + r.Endpoint, Data: data})
 		}
 		if err != nil && !errors.Is(err, context.Canceled) {
-			g.log.Warn("a report could not be sent", "endpoint", r.Endpoint, "error", err)
-			g.unreport(r)
+			g.log.Warn("a report could not be sent; what it said is said again", "endpoint", r.Endpoint, "error", err)
 		}
-	}
-}
-
-// unreport makes sure that what a lost report said is said again.
-func (g *Gateway) unreport(r fairlead.GatewayReport) {
-	ep := g.endpoint(r.Endpoint)
-	ep.mu.Lock()
-	defer ep.mu.Unlock()
-	for _, w := range r.Windows {
-		ep.strata[w.Stratum].touch()
 	}
 }
 

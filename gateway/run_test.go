@@ -278,3 +278,85 @@ func TestMetricsText(t *testing.T) {
 }
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// lossyBus hands on a report only now and then, or not at all for a while.
+type lossyBus struct {
+	*fakeBus
+	mu    sync.Mutex
+	lose  func(n int) bool
+	n     int
+	heard map[fairlead.Stratum]fairlead.Window
+}
+
+func (b *lossyBus) Publish(ctx context.Context, m bus.Message) error {
+	if m.Topic != bus.TopicReport {
+		return b.fakeBus.Publish(ctx, m)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n++; b.lose(b.n) {
+		return nil // as if a newer one had replaced it
+	}
+	var r fairlead.GatewayReport
+	if err := json.Unmarshal(m.Data, &r); err != nil {
+		return err
+	}
+	for _, w := range r.Windows {
+		b.heard[w.Stratum] = w
+	}
+	return nil
+}
+
+// TestLostReports: whatever reports are lost, who hears some of them knows all
+// counters in the end, those of strata that are long over included.
+func TestLostReports(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		lose func(n int) bool
+		wait time.Duration // until all is known
+	}{
+		{"none", func(int) bool { return false }, time.Second},
+		{"all but every fifth", func(n int) bool { return n%5 != 0 }, 5 * time.Second},
+		{"the first 25", func(n int) bool { return n <= 25 }, 10 * time.Second},
+		{"the first 60", func(n int) bool { return n <= 60 }, 45 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &lossyBus{fakeBus: newBus(), lose: c.lose, heard: map[fairlead.Stratum]fairlead.Window{}}
+				w := newWorld(t, system(b.fakeBus), func(cfg *Config) { cfg.Bus = b })
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- w.g.Run(ctx) }()
+				for step := range 6 {
+					w.apply(plan(int64(step)+1, 5000, func(r *fairlead.Route) { r.Stratum.Step = step }))
+					for i := range 50 {
+						_, _ = w.call(fmt.Sprint(step, "-", i))
+					}
+					time.Sleep(3500 * time.Millisecond)
+				}
+				must(t, "late feedback", w.metric("0-7", "m"), nil)
+				time.Sleep(c.wait + time.Millisecond)
+				synctest.Wait()
+				b.mu.Lock()
+				for step := range 6 {
+					n := int64(0)
+					for _, arm := range b.heard[fairlead.Stratum{Release: "digits-v2", Attempt: 1, Step: step}].Arms {
+						n += arm.Requests
+						if step == 0 {
+							n += 1000 * arm.Metrics["m"].N
+						}
+					}
+					want := int64(50)
+					if step == 0 {
+						want += 1000
+					}
+					must(t, fmt.Sprint("step ", step), n, want)
+				}
+				b.mu.Unlock()
+				cancel()
+				must(t, "run", <-done, nil)
+				must(t, "shutdown", w.g.Shutdown(t.Context()), nil)
+			})
+		})
+	}
+}

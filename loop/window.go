@@ -40,9 +40,28 @@ type heard struct {
 	report  fairlead.GatewayReport // without windows
 	at      time.Time
 	windows map[fairlead.Stratum]fairlead.Window // not stored yet
+	taken   map[fairlead.Stratum]edition         // of the windows taken last: gateways say each more than once
 	dirty   bool                                 // report changed since it was stored
 	stored  time.Time                            // when the gateway's document was last written
 	reports int64                                // counts the reports taken
+}
+
+// edition tells a window from a later one of the same gateway and stratum: as
+// counters only grow, so does their sum.
+type edition struct {
+	start, end time.Time
+	sum        int64
+}
+
+func editionOf(w fairlead.Window) edition {
+	e := edition{start: w.Start, end: w.End}
+	for _, c := range w.Arms {
+		e.sum += c.Requests + c.Errors + c.Dropped + c.Compared + c.Differed
+		for _, m := range c.Metrics {
+			e.sum += m.N
+		}
+	}
+	return e
 }
 
 // Report takes a gateway's report. Counters wait for the next flush (at most
@@ -66,15 +85,18 @@ func (r *Runner) Report(_ context.Context, rep fairlead.GatewayReport) error {
 		if len(in.gateways) >= maxGateways {
 			return fairlead.Errorf(fairlead.Limited, "endpoint %s has %d gateways already", rep.Endpoint, maxGateways)
 		}
-		h = &heard{dirty: true, windows: map[fairlead.Stratum]fairlead.Window{}}
+		h = &heard{dirty: true, windows: map[fairlead.Stratum]fairlead.Window{}, taken: map[fairlead.Stratum]edition{}}
 		in.gateways[rep.Gateway] = h
 		in.urgent = true
 	} else if rep.Seq < h.report.Seq && rep.Revision <= h.report.Revision {
 		return nil // (an endpoint made anew counts from one again, under a newer route)
 	}
 	for _, w := range rep.Windows {
-		if w.Stratum.Release != "" { // evidence at rest is judged by nobody
-			h.windows[w.Stratum] = w
+		if e := editionOf(w); w.Stratum.Release != "" && h.taken[w.Stratum] != e { // (evidence at rest is judged by nobody)
+			if len(h.taken) >= 4*maxStrata {
+				clear(h.taken) // costs no more than storing some once again
+			}
+			h.taken[w.Stratum], h.windows[w.Stratum] = e, w
 		}
 	}
 	rep.Windows = nil

@@ -67,6 +67,38 @@ func TestEvidenceIsStoredOnceASecond(t *testing.T) {
 	}
 }
 
+// Gateways say a window more than once, since a report may be lost; it is stored
+// once.
+func TestWindowSaidAgainIsNotStoredAgain(t *testing.T) {
+	w := newWorld(t, 1)
+	w.create(`{"steps":[{"weight":"5%","hold":"1h"}]}`)
+	w.second()
+	count := &counting{Store: w.store}
+	w.start(count)
+	rep := w.gateways[0].serve(w.now, 0)
+	say := func(want int) {
+		t.Helper()
+		for range 5 {
+			w.now = w.now.Add(time.Second)
+			rep.Seq++
+			if err := w.runner.Report(t.Context(), rep); err != nil {
+				t.Fatal(err)
+			}
+			w.settle()
+		}
+		if count.evidence != want {
+			t.Errorf("%d commits of evidence, want %d", count.evidence, want)
+		}
+	}
+	say(1)
+	later := rep.Windows[0]
+	c := later.Arms[fairlead.Candidate]
+	c.Metrics = map[string]fairlead.Moments{"m": {N: 1, Sum: 1, Sum2: 1}} // late feedback: nothing but this is new
+	later.Arms = map[string]fairlead.Counts{fairlead.Incumbent: later.Arms[fairlead.Incumbent], fairlead.Candidate: c}
+	rep.Windows = []fairlead.Window{later}
+	say(2)
+}
+
 func TestMarks(t *testing.T) {
 	w := newWorld(t, 2)
 	w.create(`{"steps":[{"weight":"5%","hold":"96s"},{"weight":"6%","hold":"1h"}]}`)
