@@ -67,7 +67,7 @@ func parse(file string, text []byte) ([]Document, []fairlead.Fault) {
 	}
 	l, err := yaml.NewLoader(bytes.NewReader(text))
 	if err != nil {
-		return nil, []fairlead.Fault{syntaxFault(file, err)}
+		return nil, []fairlead.Fault{syntaxFault(file, text, err)}
 	}
 	var docs []Document
 	for {
@@ -77,7 +77,7 @@ func parse(file string, text []byte) ([]Document, []fairlead.Fault) {
 			break
 		}
 		if err != nil {
-			return docs, []fairlead.Fault{syntaxFault(file, err)}
+			return docs, []fairlead.Fault{syntaxFault(file, text, err)}
 		}
 		if n.Kind != yaml.DocumentNode || len(n.Content) == 0 {
 			continue
@@ -194,7 +194,7 @@ func marker(line []byte) bool {
 	return len(line) == 3 || bytes.IndexByte([]byte(" \t\r\n"), line[3]) >= 0
 }
 
-func syntaxFault(file string, err error) fairlead.Fault {
+func syntaxFault(file string, text []byte, err error) fairlead.Fault {
 	f := fairlead.Fault{File: file, Message: "not valid YAML: " + err.Error()}
 	var le *yaml.LoadError
 	if errors.As(err, &le) {
@@ -204,7 +204,23 @@ func syntaxFault(file string, err error) fairlead.Fault {
 			f.Message += " " + le.ContextMsg
 		}
 	}
+	if tabAt(text, f.Line, f.Column) {
+		f.Message, f.Want, f.Got = "not valid YAML", "lines indented by spaces", "a tab"
+	}
 	return f
+}
+
+// tabAt reports whether a tab stands at the place of a fault, both counted
+// from 1: the most usual reason why a parser stops there.
+func tabAt(text []byte, line, column int) bool {
+	for range line - 1 {
+		_, rest, ok := bytes.Cut(text, []byte("\n"))
+		if !ok {
+			return false
+		}
+		text = rest
+	}
+	return line > 0 && column > 0 && column <= len(text) && text[column-1] == '\t'
 }
 
 var surrogates = regexp.MustCompile(`\\*\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}`)

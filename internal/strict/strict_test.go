@@ -130,6 +130,7 @@ func TestFaults(t *testing.T) {
 		{"kind: 1\nspce: {}", "f:1:7: /kind: wrong type (expected text (in quotes); got the number 1)\nf:2:1: /spce: unknown key \"spce\"; did you mean \"spec\"? (known: kind, spec, status)"},
 		{"kind: \xff", "f:1:7: not UTF-8 text (got byte 0xff)"},
 		{"kind: a\x00", "f:1:8: control character (got byte 0x00)"},
+		{"kind: k\nspec:\n\traw: 1", "f:3:1: not valid YAML (expected lines indented by spaces; got a tab)"},
 		{"kind: *x", "f:1:7: not valid YAML: unknown anchor 'x' referenced"},
 		{"kind: k\nspec: &s {raw: *s}", "f:2:7: /spec: nested too deep or too many values"},
 		{"[]", "f:1:1: wrong type (expected keys and values; got a list)"},

@@ -160,13 +160,7 @@ type model struct {
 func (m *model) Signature() runtime.Signature { return m.sig }
 
 func (m *model) Infer(ctx context.Context, req *runtime.Request) (resp *runtime.Response, err error) {
-	if m.closed.Load() {
-		return nil, fairlead.Errorf(fairlead.Unavailable, "the model is closed")
-	}
-	if err := ctx.Err(); err != nil {
-		return nil, fairlead.Errorf(fairlead.Timeout, "the call was ended before it began: %w", err)
-	}
-	if err := runtime.CheckRequest(&m.sig, req); err != nil {
+	if err := runtime.Admit(ctx, m.closed.Load(), &m.sig, req); err != nil {
 		return nil, err
 	}
 	err = protect(func() (err error) {
