@@ -36,5 +36,7 @@ func NewID(now time.Time, rnd func() uint64) string {
 	r := rnd()
 	b[6], b[7] = byte(r), byte(r>>8)
 	binary.BigEndian.PutUint64(b[8:], rnd())
-	return hex.EncodeToString(b[:])
+	var id [2 * len(b)]byte
+	hex.Encode(id[:], b[:])
+	return string(id[:])
 }

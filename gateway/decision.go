@@ -3,6 +3,7 @@ package gateway
 import (
 	"hash/maphash"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ type decision struct {
 	labels      []value
 	noLabel     string   // why labels cannot be compared, if so
 	seen        []string // metrics that have counted; guarded by the index shard's lock
+	one         [1]value // where labels lie when there is one, as nearly always
 }
 
 // value is one predicted label, kept exactly.
@@ -142,7 +144,7 @@ func (g *Gateway) decide(rt *compiled, arm *armStats, st *stratum, id string, at
 		if t := find(resp, name); t == nil {
 			d.noLabel = "the answer had no output " + strconv.Quote(name)
 		} else {
-			d.labels, d.noLabel = predictions(t)
+			d.labels, d.noLabel = predictions(d.one[:0], t)
 		}
 	}
 	g.index.put(d)
@@ -158,8 +160,8 @@ const (
 )
 
 // predictions gives one value a row of a tensor of shape [n] or [n,1,…], or
-// why it cannot.
-func predictions(t *model.Tensor) ([]value, string) {
+// why it cannot. They are put in out, if there is room.
+func predictions(out []value, t *model.Tensor) ([]value, string) {
 	n := int64(1)
 	for i, d := range t.Shape {
 		if i > 0 && d != 1 {
@@ -170,7 +172,7 @@ func predictions(t *model.Tensor) ([]value, string) {
 	if n > maxLabels {
 		return nil, "the answer had more than " + strconv.Itoa(maxLabels) + " rows"
 	}
-	out := make([]value, 0, max(n, 0))
+	out = slices.Grow(out, int(max(n, 0)))
 	switch x := t.Data.(type) {
 	case []bool:
 		for _, v := range x {

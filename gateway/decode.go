@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -137,24 +138,45 @@ func clip(s string) string {
 }
 
 func (p *parser) output(in *inferIn, i int) error {
-	path := fmt.Sprintf("outputs[%d]", i)
 	if i >= maxTensors {
 		return p.fault("outputs", "too many", fmt.Sprintf("at most %d", maxTensors))
 	}
+	return within("outputs", i, p.outputFields(in))
+}
+
+func (p *parser) outputFields(in *inferIn) error {
 	var seen fields
-	err := p.object(path, func(key string) error {
-		if err := seen.once(p, path, key, outputFields); err != nil {
+	err := p.object("", func(key string) error {
+		if err := seen.once(p, "", key, outputFields); err != nil {
 			return err
 		}
 		if key == "parameters" {
-			return p.parameters(path + ".parameters")
+			return p.parameters("parameters")
 		}
-		name, err := p.name(path + ".name")
+		name, err := p.name("name")
 		in.req.Outputs = append(in.req.Outputs, name)
 		return err
 	})
 	if err == nil && !seen.has("name", outputFields) {
-		return missing(path+".name", "the name of an output")
+		return missing("name", "the name of an output")
+	}
+	return err
+}
+
+// within says of faults found in one element of a list where that stands. Paths
+// are put together here, once something is wrong, not for each element read.
+func within(list string, i int, err error) error {
+	var e *fairlead.Error
+	if err == nil || !errors.As(err, &e) {
+		return err
+	}
+	at := list + "[" + strconv.Itoa(i) + "]"
+	for k := range e.Faults {
+		f := &e.Faults[k]
+		if f.Path != "" {
+			f.Path = "." + f.Path
+		}
+		f.Path = at + f.Path
 	}
 	return err
 }
@@ -174,62 +196,66 @@ func (p *parser) name(path string) (string, error) {
 	return s, err
 }
 
-// input reads one tensor. Its data may come before what says how to read them;
-// then they are checked for form, left, and read at the end.
 func (p *parser) input(in *inferIn, i int) error {
-	path := "inputs[" + strconv.Itoa(i) + "]"
 	if i >= maxTensors {
 		return p.fault("inputs", "too many", fmt.Sprintf("at most %d", maxTensors))
 	}
-	t := model.Tensor{}
+	in.req.Inputs = append(in.req.Inputs, model.Tensor{})
+	return within("inputs", i, p.inputFields(in.req.Inputs))
+}
+
+// inputFields reads one tensor into the last of inputs. Its data may come before
+// what says how to read them; then they are checked for form, left, and read at
+// the end.
+func (p *parser) inputFields(inputs []model.Tensor) error {
+	others, t := inputs[:len(inputs)-1], &inputs[len(inputs)-1]
 	var seen fields
 	later := -1
-	err := p.object(path, func(key string) error {
-		if err := seen.once(p, path, key, inputFields); err != nil {
+	err := p.object("", func(key string) error {
+		if err := seen.once(p, "", key, inputFields); err != nil {
 			return err
 		}
 		switch key {
 		case "name":
 			var err error
-			t.Name, err = p.name(path + ".name")
+			t.Name, err = p.name("name")
 			return err
 		case "datatype":
-			return p.datatype(path+".datatype", &t)
+			return p.datatype("datatype", t)
 		case "shape":
-			return p.shape(path+".shape", &t)
+			return p.shape("shape", t)
 		case "parameters":
-			return p.parameters(path + ".parameters")
+			return p.parameters("parameters")
 		}
 		if !seen.has("datatype", inputFields) || !seen.has("shape", inputFields) {
 			p.space()
 			later = p.i
-			return p.skip(path+".data", 1)
+			return p.skip("data", 1)
 		}
-		return p.data(path+".data", &t)
+		return p.data("data", t)
 	})
 	if err != nil {
 		return err
 	}
 	for _, f := range inputFields[:4] {
 		if !seen.has(f, inputFields) {
-			return missing(path+"."+f, "each input has name, shape, datatype and data")
+			return missing(f, "each input has name, shape, datatype and data")
 		}
 	}
 	if later >= 0 {
 		end := p.i
 		p.i = later
-		if err := p.data(path+".data", &t); err != nil {
+		if err := p.data("data", t); err != nil {
 			return err
 		}
 		p.i = end
 	}
-	for k := range in.req.Inputs {
-		if in.req.Inputs[k].Name == t.Name {
+	for k := range others {
+		if others[k].Name == t.Name {
 			return &fairlead.Error{Code: fairlead.Invalid, Message: "the request is not valid",
-				Faults: []fairlead.Fault{{Path: path + ".name", Message: fmt.Sprintf("the name %q was given to inputs[%d] already", t.Name, k)}}}
+				Faults: []fairlead.Fault{{Path: "name", Message: fmt.Sprintf("the name %q was given to inputs[%d] already", t.Name, k)}}}
 		}
 	}
-	in.req.Inputs = append(in.req.Inputs, t)
 	return nil
 }
 

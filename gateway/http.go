@@ -147,9 +147,22 @@ func method(r *http.Request, allowed ...string) error {
 	return errMethod{strings.Join(allowed, ", ")}
 }
 
+// answerHead sets headers whose names are written as net/http writes them. All
+// values lie in one slice: http.Header.Set would make one for each.
+type answerHead struct {
+	h      http.Header
+	values []string
+}
+
+func (a *answerHead) set(name, value string) {
+	n := len(a.values)
+	a.values = append(a.values, value)
+	a.h[name] = a.values[n : n+1 : n+1]
+}
+
 // serveInfer is the hot path's transport.
 func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, version string) error {
-	h := w.Header()
+	h := answerHead{w.Header(), make([]string, 0, 6)}
 	id := r.Header.Get(HeaderRequestID)
 	if id == "" {
 		id = r.Header.Get("X-Request-Id")
@@ -162,7 +175,7 @@ func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, v
 		if id == "" {
 			id = g.env.NewID()
 		}
-		h.Set(HeaderRequestID, id)
+		h.set(HeaderRequestID, id)
 	}
 	if err := g.allow(r, mayInfer); err != nil {
 		setID()
@@ -177,7 +190,7 @@ func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, v
 		setID()
 		return g.unknown(endpoint)
 	}
-	h.Set(HeaderEndpoint, endpoint)
+	h.set(HeaderEndpoint, endpoint)
 	if r.Header.Get(binaryHeader) != "" {
 		setID()
 		return fairlead.Errorf(fairlead.Unsupported, "binary tensors (%s) are not supported; send the tensors' data as JSON", binaryHeader)
@@ -206,8 +219,8 @@ func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, v
 		Request: &in.req, Size: int64(len(body)), Mirror: r.Header.Get(HeaderMirror) != ""}
 	a, err := g.Infer(r.Context(), call)
 	if a.Arm != "" {
-		h.Set(HeaderVersion, a.Version)
-		h.Set(HeaderArm, a.Arm)
+		h.set(HeaderVersion, a.Version)
+		h.set(HeaderArm, a.Arm)
 	}
 	if err != nil {
 		return err
@@ -217,8 +230,8 @@ func (g *Gateway) serveInfer(w http.ResponseWriter, r *http.Request, endpoint, v
 	_, part, _ := strings.Cut(a.Version, "@")
 	answer := encodeInfer((*out)[:0], endpoint, part, id, a.Response)
 	*out = keepSmall(answer)
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(answer)))
+	h.set("Content-Type", "application/json")
+	h.set("Content-Length", strconv.Itoa(len(answer)))
 	_, _ = w.Write(answer) // a caller that left is nobody's error
 	return nil
 }

@@ -16,8 +16,9 @@ import (
 // surrogates and repeated keys of the protocol's objects are refused, since
 // each would silently become something else. i stands at the next byte.
 type parser struct {
-	b []byte
-	i int
+	b     []byte
+	i     int
+	short [64]byte // where texts are put together before they become strings
 }
 
 // maxDepth bounds nesting, so that no body can exhaust the stack.
@@ -159,8 +160,37 @@ func (p *parser) list(path string, item func(i int) error) error {
 
 // text reads a string value.
 func (p *parser) text(path string) (string, error) {
-	raw, err := p.bytes(nil, path)
-	return string(raw), err
+	raw, err := p.bytes(p.short[:0], path)
+	return word(raw), err
+}
+
+// word is a text as a string; the protocol's own words are not made anew.
+func word(raw []byte) string {
+	switch string(raw) {
+	case "inputs":
+		return "inputs"
+	case "outputs":
+		return "outputs"
+	case "name":
+		return "name"
+	case "shape":
+		return "shape"
+	case "datatype":
+		return "datatype"
+	case "data":
+		return "data"
+	case "parameters":
+		return "parameters"
+	case "FP32":
+		return "FP32"
+	case "FP64":
+		return "FP64"
+	case "INT64":
+		return "INT64"
+	case "BYTES":
+		return "BYTES"
+	}
+	return string(raw)
 }
 
 // bytes appends a string value's bytes to dst.
