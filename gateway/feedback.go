@@ -78,7 +78,8 @@ func (g *Gateway) find(id string) *decision {
 }
 
 // join finds the counters that a decision of the journal belongs to. A stratum
-// of an earlier start begins anew here: reports carry this start's id.
+// of an earlier start begins anew here: reports carry this start's id. Feedback
+// for ever so many releases of the past leaves room for those to come.
 func (g *Gateway) join(k *kept) {
 	d, ep := &k.decision, g.endpoint(k.endpoint)
 	d.ep = ep
@@ -86,7 +87,7 @@ func (g *Gateway) join(k *kept) {
 	defer ep.mu.Unlock()
 	if k.evidence {
 		st := ep.strata[k.stratum]
-		if st == nil && !ep.over[k.stratum] {
+		if st == nil && !ep.over[k.stratum] && len(ep.strata) < maxStrata/2 {
 			st = &stratum{key: k.stratum, start: time.UnixMicro(k.at).UTC(), weight: k.weight, mirror: k.mirror, arms: map[[2]string]*armStats{}}
 			st.last.Store(g.now())
 			ep.strata[k.stratum] = st

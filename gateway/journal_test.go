@@ -145,6 +145,29 @@ func TestStratumOver(t *testing.T) {
 	must(t, "no window", len(w.counts(1, "candidate").Metrics), 0)
 }
 
+// TestManyStrataFromDisk: late feedback for many old steps cannot make a report
+// larger than it may be.
+func TestManyStrataFromDisk(t *testing.T) {
+	w := newWorld(t, small(t))
+	for step := range maxStrata {
+		w.apply(plan(int64(step)+1, fairlead.FullWeight, func(r *fairlead.Route) { r.Stratum.Step = step + 1 }))
+		_, _ = w.call(fmt.Sprint("r", step))
+		if step%10 == 0 {
+			w.pass(2 * time.Minute)
+			w.g.Collect(false)
+		}
+	}
+	w.g.Collect(false) // writes
+	w.start()
+	for step := range maxStrata {
+		must(t, "taken", w.metric(fmt.Sprint("r", step), "m"), nil)
+	}
+	n := len(w.report().Windows)
+	if n < 100 || n > maxStrata/2+1 {
+		t.Errorf("%d windows in a report", n)
+	}
+}
+
 // TestIndexDamaged: whatever happened to an index, the next start finds the
 // same answers, and makes it again.
 func TestIndexDamaged(t *testing.T) {
