@@ -3,7 +3,6 @@ package loop
 import (
 	"context"
 	"encoding/json"
-	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -23,8 +22,7 @@ const (
 )
 
 const (
-	flushEach = time.Second // evidence of an endpoint is stored at most this often…
-	seenEach  = time.Minute // …and that a gateway is alive at least this often
+	flushEach = time.Second // evidence of an endpoint is stored at most this often
 )
 
 // intake is what gateways reported of one endpoint and is not stored yet. The
@@ -237,7 +235,7 @@ func (r *Runner) take(endpoint string, now time.Time) (early bool, due time.Time
 	early = now.Before(in.flushed.Add(flushEach))
 	names := make([]string, 0, len(in.gateways))
 	for name, h := range in.gateways {
-		if h.dirty || len(h.windows) > 0 || h.at.Sub(h.stored) >= seenEach {
+		if h.dirty || len(h.windows) > 0 || h.at.Sub(h.stored) >= release.GatewayStoredEach {
 			names = append(names, name)
 		}
 	}
@@ -320,18 +318,5 @@ func (r *Runner) live(ctx context.Context, endpoint string) ([]evidence.Gateway,
 			live = append(live, g)
 		}
 	}
-	// A gateway that started again has replaced its earlier self, which will
-	// never confirm anything.
-	current := make([]evidence.Gateway, 0, len(live))
-	for _, g := range live {
-		if !slices.ContainsFunc(live, func(o evidence.Gateway) bool { return replaces(o, g) }) {
-			current = append(current, g)
-		}
-	}
-	return current, nil
-}
-
-func replaces(later, g evidence.Gateway) bool {
-	return g.Home != "" && later.Home == g.Home && later.Gateway != g.Gateway &&
-		(later.Seen.After(g.Seen) || later.Seen.Equal(g.Seen) && later.Gateway > g.Gateway)
+	return evidence.Current(live), nil
 }

@@ -176,14 +176,17 @@ func gatewaysOf(t *tx, endpoint string, rt *fairlead.Route) ([]GatewayView, erro
 		return nil, err
 	}
 	now := t.d.Env.Now()
-	views := []GatewayView{}
+	views, all := []GatewayView{}, []evidence.Gateway{}
 	for _, doc := range docs {
 		var g evidence.Gateway
 		if err := json.Unmarshal(doc.Data, &g); err != nil {
 			return nil, &fairlead.Error{Code: fairlead.Corrupt, Message: "the report at " + doc.Key + " cannot be read", Err: err}
 		}
+		all = append(all, g)
+	}
+	for _, g := range evidence.Current(all) {
 		views = append(views, GatewayView{ID: g.Gateway, Revision: g.Revision, Error: g.Error, Trips: g.Trips, Seen: g.Seen,
-			Live: now.Sub(g.Seen) < release.GatewayTTL, Current: rt != nil && g.Revision == rt.Revision})
+			Live: now.Sub(g.Seen) < release.GatewayStoredEach+release.GatewayTTL, Current: rt != nil && g.Revision == rt.Revision})
 	}
 	return views, nil
 }

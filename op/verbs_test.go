@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fairlead.dev"
+	"fairlead.dev/core/evidence"
 	"fairlead.dev/core/gate"
 	"fairlead.dev/op"
 	"fairlead.dev/store"
@@ -373,6 +374,34 @@ func TestApprovals(t *testing.T) {
 		if !c.ok && fairlead.CodeOf(err) != fairlead.Denied {
 			t.Errorf("%s (%s): %v", c.name, c.role, err)
 		}
+	}
+}
+
+// What is stored of a gateway that has nothing new to say is up to a minute old
+// and it is alive all the same; a gateway that has started again is one gateway.
+func TestStatusOfGateways(t *testing.T) {
+	w := running(t)
+	put := func(id, home string, seen time.Time) {
+		t.Helper()
+		g := evidence.Gateway{GatewayReport: fairlead.GatewayReport{Gateway: id, Home: home, Endpoint: "digits"}, Seen: seen}
+		data, err := json.Marshal(g)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.deps.Store.Commit(w.ctx, store.Commit{Put: []store.Put{{Kind: fairlead.KindGateway, Key: evidence.GatewayKey("digits", id), IfRev: store.AnyRev, Data: data}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put("first", "here", w.now.Add(-50*time.Second))
+	put("again", "here", w.now.Add(-40*time.Second))
+	put("gone", "there", w.now.Add(-2*time.Minute))
+	rep := must(t, op.EndpointStatus, w, op.Named{Name: "digits"})
+	var got []string
+	for _, g := range rep.Gateways {
+		got = append(got, fmt.Sprint(g.ID, " ", g.Live))
+	}
+	if strings.Join(got, ", ") != "again true, gone false" {
+		t.Errorf("%v", got)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -59,6 +60,24 @@ type Gateway struct {
 
 // GatewayKey is the key of a gateway's document for an endpoint.
 func GatewayKey(endpoint, gateway string) string { return endpoint + "/" + gateway }
+
+// Current leaves out gateways that have started again under another id since: a
+// later self at the same home has replaced them, and they will never confirm
+// anything.
+func Current(all []Gateway) []Gateway {
+	current := make([]Gateway, 0, len(all))
+	for _, g := range all {
+		if !slices.ContainsFunc(all, func(o Gateway) bool { return replaces(o, g) }) {
+			current = append(current, g)
+		}
+	}
+	return current
+}
+
+func replaces(later, g Gateway) bool {
+	return g.Home != "" && later.Home == g.Home && later.Gateway != g.Gateway &&
+		(later.Seen.After(g.Seen) || later.Seen.Equal(g.Seen) && later.Gateway > g.Gateway)
+}
 
 // Merge gives one window a stratum, in the order of the strata: the gateways'
 // counters added, the marks attached. Docs are keys and stored JSON of kind

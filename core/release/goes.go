@@ -192,7 +192,7 @@ func (v *view) promotes() bool {
 	}
 	ok := v.asked(fairlead.CmdPromote) && !v.cmd.Full ||
 		v.asked(fairlead.CmdResume) && st.Phase == fairlead.Paused && st.Reason == fairlead.ReasonUndecided
-	return ok && v.mayPass(st.Step + 1)
+	return ok && v.mayPass(st.Step+1)
 }
 
 // full: a person takes all steps as done.

@@ -35,6 +35,11 @@ type Gateways struct {
 // GatewayTTL is how long a gateway counts as live after its last report.
 const GatewayTTL = 15 * time.Second
 
+// GatewayStoredEach is how often it is stored that a gateway is alive while it
+// says nothing new. Who knows of gateways from what is stored alone must grant
+// that much on top of GatewayTTL.
+const GatewayStoredEach = time.Minute
+
 // LoadGrace is how long a step may wait for a candidate that a gateway reports
 // it cannot load: long enough for a passing trouble (gateways try again), short
 // against the default progress deadline, since a candidate that cannot load
