@@ -25,6 +25,9 @@ func (p *program) printAnswer(out any) error {
 			_, err := fmt.Fprintf(w, "%s %s deleted\n", strings.ToLower(x.Kind), clean(x.Name))
 			return err
 		}
+		if x, ok := out.(op.EndpointReport); ok {
+			return p.endpointText(w, x)
+		}
 		if x, ok := out.(op.Explanation); ok {
 			return explainText(w, x)
 		}
