@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
-	"sync"
+	"slices"
 
 	"fairlead.dev"
 	"fairlead.dev/runtime"
@@ -26,7 +26,7 @@ type boosted[T float] struct {
 	scale   float64   // of the sum: 1, or 1/trees for averaged forests
 	link    func(v []float64)
 	classes int // 0: not a classifier
-	pool    sync.Pool
+	pool    scratchPool[T]
 }
 
 func (m *boosted[T]) signature() runtime.Signature { return m.sig }
@@ -34,6 +34,9 @@ func (m *boosted[T]) signature() runtime.Signature { return m.sig }
 func newBoosted[T float](platform string, f *forest[T], lim Config, base []float64, classes int, link func([]float64)) (*boosted[T], error) {
 	if err := f.verify(); err != nil {
 		return nil, fairlead.Errorf(fairlead.Invalid, "the %s model is wrong: %w", platform, err)
+	}
+	if f.fast = f.pack(); f.fast != nil {
+		f.forget()
 	}
 	dt := "FP32"
 	if any(T(0)) == any(float64(0)) {
@@ -55,68 +58,76 @@ func (m *boosted[T]) infer(ctx context.Context, req *runtime.Request) (*runtime.
 	c := call{ctx: ctx, mem: int(m.lim.MaxMemory), work: m.lim.MaxWork}
 	c.until = c.work - pollEvery
 	width := max(m.classes, 1)
-	if rows > maxElements/width || c.take(rows*(width+1)*8) != nil {
+	if rows > maxElements/width || c.take(rows*(width+1)*8+m.f.room(min(rows, m.f.block()))) != nil {
 		return nil, fairlead.Errorf(fairlead.TooLarge, "%d rows: %w", rows, errMemory)
 	}
-	acc, _ := m.pool.Get().(*[]float64)
-	if acc == nil {
-		acc = new([]float64)
-		*acc = make([]float64, max(m.f.targets, m.classes))
-	}
-	defer m.pool.Put(acc)
 	out := make([]T, rows*width)
 	var class []int64
 	if m.classes > 0 {
 		class = make([]int64, rows)
 	}
-	for r := range rows {
-		if err := c.spend(m.f.work()); err != nil {
+	sc := m.pool.get()
+	defer m.pool.put(sc)
+	k := m.f.targets
+	block := m.f.block()
+	for from := 0; from < rows; from += block {
+		n := min(block, rows-from)
+		if err := c.spend(n * m.f.work()); err != nil {
 			if errors.Is(err, errWork) {
 				return nil, fairlead.Errorf(fairlead.TooLarge, "%d rows: %w", rows, err)
 			}
 			return nil, fairlead.Errorf(fairlead.Timeout, "the call was ended before its answer: %w", err)
 		}
-		s := *acc
-		clear(s)
-		m.f.sum(s, x[r*cols:r*cols+cols], nil)
-		for k, b := range m.base {
-			s[k] = s[k]*m.scale + b
-		}
-		m.link(s)
-		for k := range width {
-			out[r*width+k] = T(s[k])
-		}
-		if class != nil {
-			class[r] = int64(maxIndex(out[r*width : r*width+width]))
+		m.f.sums(sc, x[from*cols:(from+n)*cols], n, cols)
+		for r := range n {
+			o := out[(from+r)*width : (from+r+1)*width]
+			m.finish(o, sc.acc[r*k:r*k+k], sc.two[:])
+			if class != nil {
+				class[from+r] = int64(maxIndex(o))
+			}
 		}
 	}
 	return m.answer(req, rows, out, class), nil
 }
 
-func (m *boosted[T]) answer(req *runtime.Request, rows int, out []T, class []int64) *runtime.Response {
-	resp := &runtime.Response{}
-	for _, spec := range m.sig.Outputs {
-		if len(req.Outputs) > 0 && !contains(req.Outputs, spec.Name) {
-			continue
-		}
-		t := runtime.Tensor{Name: spec.Name, Datatype: spec.Datatype, Shape: []int64{int64(rows)}, Data: out}
-		if spec.Name == "label" {
-			t.Data = class
-		} else if m.classes > 0 {
-			t.Shape = append(t.Shape, int64(m.classes))
-		}
-		resp.Outputs = append(resp.Outputs, t)
+// finish turns a row's sums into its answer.
+func (m *boosted[T]) finish(o []T, s, two []float64) {
+	if m.f.targets < m.classes { // one margin for two classes
+		two[0] = s[0]
+		s = two
 	}
-	return resp
+	for k, b := range m.base {
+		s[k] = s[k]*m.scale + b
+	}
+	m.link(s)
+	for k := range o {
+		o[k] = T(s[k])
+	}
 }
 
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
+func (m *boosted[T]) answer(req *runtime.Request, rows int, out []T, class []int64) *runtime.Response {
+	a := &struct { // one allocation for what an answer consists of
+		resp    runtime.Response
+		outputs [2]runtime.Tensor
+		shapes  [3]int64
+	}{shapes: [3]int64{int64(rows), int64(rows), int64(m.classes)}}
+	a.resp.Outputs = a.outputs[:0]
+	for _, spec := range m.sig.Outputs {
+		if len(req.Outputs) > 0 && !slices.Contains(req.Outputs, spec.Name) {
+			continue
 		}
+		t := runtime.Tensor{Name: spec.Name, Datatype: spec.Datatype, Shape: a.shapes[:1:1]}
+		switch {
+		case m.classes == 0:
+			t.Data = out
+		case spec.Name == "label":
+			t.Data = class
+		default:
+			t.Shape, t.Data = a.shapes[1:3:3], out
+		}
+		a.resp.Outputs = append(a.resp.Outputs, t)
 	}
-	return false
+	return &a.resp
 }
 
 // Links from margins to answers.

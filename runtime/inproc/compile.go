@@ -37,6 +37,7 @@ type build struct {
 	node    *node
 	version int
 	inputs  []*tensor // nil where not constant
+	layer   layer     // set by an operator that can take in what follows it
 	err     error
 }
 
@@ -171,15 +172,25 @@ type compiler struct {
 	plan   *plan
 	slots  map[string]int
 	consts map[string]*tensor
+	uses   map[string]int // how many nodes and outputs read a value
+	layers map[string]layer
 	fold   call // budget for what is computed once, from constants
 }
 
 func compile(ctx context.Context, g *graph, ops map[string]operator, lim Config) (*plan, error) {
-	c := &compiler{g: g, plan: &plan{lim: lim}, slots: map[string]int{}, consts: map[string]*tensor{},
+	c := &compiler{g: g, plan: &plan{lim: lim}, slots: map[string]int{}, consts: map[string]*tensor{}, uses: map[string]int{}, layers: map[string]layer{},
 		fold: call{ctx: ctx, mem: int(lim.MaxMemory) / 4, work: lim.MaxWork / 8}}
 	c.fold.until = c.fold.work
 	for name, t := range g.init {
 		c.consts[name] = t
+	}
+	for i := range g.nodes {
+		for _, name := range g.nodes[i].in {
+			c.uses[name]++
+		}
+	}
+	for i := range g.outputs {
+		c.uses[g.outputs[i].name]++
 	}
 	if err := c.inputs(); err != nil {
 		return nil, err
@@ -345,6 +356,13 @@ func (c *compiler) node(n *node, index int, ops map[string]operator) error {
 	if constant {
 		return c.foldNode(n, st)
 	}
+	if done, err := c.absorb(n, b); done || err != nil {
+		return err
+	}
+	if b.layer != nil {
+		c.layers[n.out[0]] = b.layer
+		st.in = st.in[:1] // the layer has its own form of the rest
+	}
 	for _, name := range n.out {
 		s := c.plan.slots // an output without a name gets a slot that nobody reads
 		if name == "" {
@@ -356,6 +374,37 @@ func (c *compiler) node(n *node, index int, ops map[string]operator) error {
 	}
 	c.plan.steps = append(c.plan.steps, st)
 	return nil
+}
+
+// absorb makes a bias or a ReLU part of the product before it, if nothing else
+// reads that product: the value is then written once, in its final form.
+func (c *compiler) absorb(n *node, b *build) (bool, error) {
+	if n.domain != "" || len(n.out) != 1 || n.out[0] == "" {
+		return false, nil
+	}
+	for i, name := range n.in {
+		l := c.layers[name]
+		if l == nil || c.uses[name] != 1 {
+			continue
+		}
+		switch {
+		case n.op == "Relu":
+		case n.op == "Add" && b.constant(1-i) != nil && b.constant(1-i).rank() == 1:
+		default:
+			return false, nil
+		}
+		if (n.op == "Relu" && !l.addRelu()) || (n.op == "Add" && !l.addBias(b.constant(1-i))) {
+			return false, nil
+		}
+		if _, taken := c.ref(n.out[0]); taken {
+			return false, invalid("value %q is defined twice", clip(n.out[0]))
+		}
+		c.slots[n.out[0]] = c.slots[name]
+		delete(c.layers, name)
+		c.layers[n.out[0]] = l
+		return true, nil
+	}
+	return false, nil
 }
 
 // foldNode computes a node of constants now, so that later nodes see a

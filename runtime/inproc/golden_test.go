@@ -139,12 +139,17 @@ func numbersOf[T any](read func(any)) []T {
 	return v
 }
 
-// looser is for fixtures whose authority itself is no better: it sums in
-// float32 where small differences of large numbers are taken.
-var looser = map[string]float64{
-	"kmeans":          5e-4, // the root of |x|² − 2xc + |c|²
-	"svc_binary_poly": 5e-4, // kernel values of several hundred that cancel
-}
+// looser is for fixtures where small differences of large numbers are taken in
+// float32, so that ONNX Runtime itself is off. Greatest relative distance from
+// scikit-learn 1.9.1's own answers, measured on these rows:
+//
+//	                 ONNX Runtime   inproc
+//	kmeans           6.8e-5         2.7e-4   both off: the exported graph takes
+//	                                         the root of |x|² − 2xc + |c|²
+//	svc_binary_poly  2.8e-4         1.3e-5   ONNX Runtime is off: kernel values of
+//	                                         several hundred cancel; inproc sums
+//	                                         them in float64
+var looser = map[string]float64{"kmeans": 5e-4, "svc_binary_poly": 5e-4}
 
 // near is tol relative, with a floor for numbers that should be about zero.
 func near(a, b, tol float64) bool {

@@ -173,27 +173,34 @@ func addAll[T float](v []T, by T) {
 }
 
 func patches[T float](to, x []T, w *window, channels, h, wd, oh, ow int) {
-	p := 0
+	p, width, step := 0, w.kernel[1], w.dilation[1]
 	for i := range oh {
 		for j := range ow {
+			z := j*w.stride[1] - w.pad[1]
+			left, right := within(z, step, width, wd)
 			for ch := range channels {
 				for a := range w.kernel[0] {
+					o := to[p : p+width]
+					p += width
 					y := i*w.stride[0] - w.pad[0] + a*w.dilation[0]
-					left := j*w.stride[1] - w.pad[1]
 					if y < 0 || y >= h {
-						clear(to[p : p+w.kernel[1]])
-						p += w.kernel[1]
+						clear(o)
 						continue
 					}
+					clear(o[:left])
+					clear(o[right:])
+					if left == right {
+						continue // all padding; z is outside the row
+					}
 					row := x[(ch*h+y)*wd:][:wd]
-					for e := range w.kernel[1] {
-						v := left + e*w.dilation[1]
-						if v >= 0 && v < wd {
-							to[p] = row[v]
-						} else {
-							to[p] = 0
+					if step == 1 {
+						for e, v := range row[z+left : z+right] {
+							o[left+e] = v
 						}
-						p++
+						continue
+					}
+					for e := left; e < right; e++ {
+						o[e] = row[z+e*step]
 					}
 				}
 			}
@@ -243,37 +250,48 @@ func makePool(average bool) func(*build) (kernel, error) {
 
 func poolPlane[T float](to, x []T, w *window, h, wd, oh, ow int, average, include bool) {
 	for i := range oh {
+		y := i*w.stride[0] - w.pad[0]
+		top, bottom := within(y, w.dilation[0], w.kernel[0], h)
 		for j := range ow {
-			var sum, top T
-			n, padded := 0, 0
-			for a := range w.kernel[0] {
-				y := i*w.stride[0] - w.pad[0] + a*w.dilation[0]
-				for e := range w.kernel[1] {
-					z := j*w.stride[1] - w.pad[1] + e*w.dilation[1]
-					if y < h+w.end[0] && z < wd+w.end[1] {
-						padded++
-					}
-					if y < 0 || y >= h || z < 0 || z >= wd {
-						continue
-					}
-					v := x[y*wd+z]
-					if n == 0 || v > top {
-						top = v
+			z := j*w.stride[1] - w.pad[1]
+			left, right := within(z, w.dilation[1], w.kernel[1], wd)
+			var sum, most T
+			first := true
+			for a := top; a < bottom; a++ {
+				row := x[(y+a*w.dilation[0])*wd:][:wd]
+				for e := left; e < right; e++ {
+					v := row[z+e*w.dilation[1]]
+					if first || v > most {
+						most, first = v, false
 					}
 					sum += v
-					n++
 				}
 			}
-			switch {
-			case !average:
-				to[i*ow+j] = top
-			case include:
-				to[i*ow+j] = sum / T(max(padded, 1))
-			default:
-				to[i*ow+j] = sum / T(max(n, 1))
+			n := (bottom - top) * (right - left)
+			if include {
+				_, below := within(y, w.dilation[0], w.kernel[0], h+w.end[0])
+				_, beyond := within(z, w.dilation[1], w.kernel[1], wd+w.end[1])
+				n = below * beyond
 			}
+			if average {
+				most = sum / T(max(n, 1))
+			}
+			to[i*ow+j] = most
 		}
 	}
+}
+
+// within is the range of a window's places that lie inside a dimension: from
+// the first at or after 0 to the first at or after size.
+func within(first, step, places, size int) (lo, hi int) {
+	if first < 0 {
+		lo = (-first + step - 1) / step
+	}
+	if first < size {
+		hi = (size-1-first)/step + 1
+	}
+	hi = min(hi, places)
+	return min(lo, hi), hi
 }
 
 // makeGlobalPool reduces all spatial dimensions.

@@ -79,13 +79,10 @@ func freeCall(t *tensor) *call {
 }
 
 func makeMatMul(b *build) (kernel, error) {
-	var fixed *tensor // the constant right operand, turned once
-	var rows, cols int
-	if t := b.constant(1); t != nil && t.rank() == 2 && (t.dt == f32 || t.dt == f64) {
-		rows, cols = t.shape[0], t.shape[1]
-		fixed = &tensor{}
-		if err := turned(freeCall(t), fixed, t, rows, cols); err != nil {
-			return nil, err
+	if w := b.constant(1); w != nil && w.rank() == 2 {
+		k, n := w.shape[0], w.shape[1]
+		if b.layer = newLayer(w, n, k, false, 1); b.layer != nil {
+			return denseKernel(b.layer, w.dt, n, k, false), nil
 		}
 	}
 	var scratch tensorScratch
@@ -96,23 +93,6 @@ func makeMatMul(b *build) (kernel, error) {
 		}
 		if x.rank() == 0 || y.rank() == 0 {
 			return fmt.Errorf("a scalar operand")
-		}
-		if fixed != nil {
-			k := x.shape[x.rank()-1]
-			if k != rows {
-				return fmt.Errorf("shapes %v and %v do not multiply", append([]int(nil), x.shape...), append([]int(nil), y.shape...))
-			}
-			var shape dims
-			copy(shape[:], x.shape)
-			shape[x.rank()-1] = cols
-			if err := out[0].alloc(c, x.dt, shape[:x.rank()]...); err != nil {
-				return err
-			}
-			if k == 0 {
-				out[0].zero()
-				return nil
-			}
-			return dotsAny(c, out[0], 0, x, 0, fixed, 0, x.count()/k, cols, k)
 		}
 		return matMul(c, &scratch, out[0], x, y)
 	}, nil
@@ -174,18 +154,45 @@ func matMul(c *call, scratch *tensorScratch, out, x, y *tensor) error {
 	return err
 }
 
+// gemmLayer is a Gemm of constant weights and of a bias that is a row or none;
+// nil for any other.
+func gemmLayer(b *build, alpha, beta float32, transA, transB bool) kernel {
+	w, bias := b.constant(1), b.constant(2)
+	if transA || w == nil || w.rank() != 2 || (b.given(2) && bias == nil) {
+		return nil
+	}
+	k, n := w.shape[0], w.shape[1]
+	if transB {
+		k, n = n, k
+	}
+	l := newLayer(w, n, k, transB, alpha)
+	if l == nil {
+		return nil
+	}
+	if bias != nil {
+		if bias.rank() > 2 || bias.dt != w.dt {
+			return nil
+		}
+		if beta != 1 {
+			t := &tensor{}
+			if scaleTo(freeCall(bias), t, bias, float64(beta)) != nil {
+				return nil
+			}
+			bias = t
+		}
+		if !l.addBias(bias) {
+			return nil
+		}
+	}
+	b.layer = l
+	return denseKernel(l, w.dt, n, k, true)
+}
+
 func makeGemm(b *build) (kernel, error) {
 	alpha, beta := b.float("alpha", 1), b.float("beta", 1)
 	transA, transB := b.flag("transA", false), b.flag("transB", false)
-	var fixed *tensor
-	if t := b.constant(1); t != nil && t.rank() == 2 && (t.dt == f32 || t.dt == f64) {
-		fixed = t
-		if !transB {
-			fixed = &tensor{}
-			if err := turned(freeCall(t), fixed, t, t.shape[0], t.shape[1]); err != nil {
-				return nil, err
-			}
-		}
+	if k := gemmLayer(b, alpha, beta, transA, transB); k != nil {
+		return k, nil
 	}
 	var scratch tensorScratch
 	return func(c *call, in, out []*tensor) error {
@@ -209,15 +216,12 @@ func makeGemm(b *build) (kernel, error) {
 		if k != ky {
 			return fmt.Errorf("inner sizes %d and %d differ", k, ky)
 		}
-		bt := fixed
-		if bt == nil {
-			bt = y
-			if !transB {
-				bt = scratch.get()
-				defer scratch.put(bt)
-				if err := turned(c, bt, y, ky, n); err != nil {
-					return err
-				}
+		bt := y
+		if !transB {
+			bt = scratch.get()
+			defer scratch.put(bt)
+			if err := turned(c, bt, y, ky, n); err != nil {
+				return err
 			}
 		}
 		o := out[0]

@@ -60,7 +60,9 @@ type ensemble struct {
 	base    []float64
 	post    string
 	agg     string // "": SUM
-	scratch tensorScratch
+	cast    tensorScratch
+	singles scratchPool[float32]
+	doubles scratchPool[float64]
 }
 
 var treeModes = map[string]uint8{"BRANCH_LEQ": cmpLE, "BRANCH_LT": cmpLT, "BRANCH_GTE": cmpGE, "BRANCH_GT": cmpGT, "BRANCH_EQ": cmpEQ, "BRANCH_NEQ": cmpNE, "LEAF": cmpLeaf}
@@ -147,7 +149,8 @@ func readEnsemble(b *build, votes string, targets int) (*ensemble, error) {
 		return nil, err
 	}
 	e.single = convertForest[float32](f)
-	e.double = sync.OnceValue(func() *forest[float64] { return f })
+	e.single.fast = e.single.pack()
+	e.double = sync.OnceValue(func() *forest[float64] { f.fast = f.pack(); return f })
 	return e, nil
 }
 
@@ -205,15 +208,13 @@ func (e *ensemble) rows(c *call, x *tensor, f func(row int, scores []float64, se
 	if cols < e.single.features {
 		return fmt.Errorf("%d features where the trees ask for %d", cols, e.single.features)
 	}
-	t := e.scratch.get()
-	defer e.scratch.put(t)
 	if x.dt == f64 {
-		return eachRow(c, e.double(), e.agg, t, x.view.f64, rows, cols, f)
+		return eachRow(c, e.double(), e.agg, &e.doubles, x.view.f64, rows, cols, f)
 	}
 	v := x
 	if x.dt != f32 {
-		v = e.scratch.get()
-		defer e.scratch.put(v)
+		v = e.cast.get()
+		defer e.cast.put(v)
 		if x.dt == str || x.dt == boolean {
 			return badType(x.dt)
 		}
@@ -221,28 +222,30 @@ func (e *ensemble) rows(c *call, x *tensor, f func(row int, scores []float64, se
 			return err
 		}
 	}
-	return eachRow(c, e.single, e.agg, t, v.view.f32, rows, cols, f)
+	return eachRow(c, e.single, e.agg, &e.singles, v.view.f32, rows, cols, f)
 }
 
-func eachRow[T float](c *call, fo *forest[T], agg string, t *tensor, x []T, rows, cols int, f func(int, []float64, []bool)) error {
-	if err := c.take(9 * fo.targets); err != nil {
+func eachRow[T float](c *call, fo *forest[T], agg string, pool *scratchPool[T], x []T, rows, cols int, f func(int, []float64, []bool)) error {
+	if err := c.take(fo.room(min(rows, fo.block()))); err != nil {
 		return err
 	}
-	grow(&t.own.f64, &t.view.f64, fo.targets)
-	grow(&t.own.b, &t.view.b, fo.targets)
-	acc, seen := t.view.f64, t.view.b
-	for r := range rows {
-		if err := c.spend(fo.work()); err != nil {
+	s := pool.get()
+	defer pool.put(s)
+	step := fo.block()
+	for from := 0; from < rows; from += step {
+		n := min(step, rows-from)
+		if err := c.spend(n * fo.work()); err != nil {
 			return err
 		}
-		clear(acc)
-		clear(seen)
+		block := x[from*cols : (from+n)*cols]
 		if agg == "MIN" || agg == "MAX" {
-			fo.extreme(acc, x[r*cols:r*cols+cols], seen, agg == "MAX")
+			fo.extremes(s, block, n, cols, agg == "MAX")
 		} else {
-			fo.sum(acc, x[r*cols:r*cols+cols], seen)
+			fo.sums(s, block, n, cols)
 		}
-		f(r, acc, seen)
+		for r := range n {
+			f(from+r, s.acc[r*fo.targets:(r+1)*fo.targets], s.seen[r*fo.targets:(r+1)*fo.targets])
+		}
 	}
 	return nil
 }

@@ -39,6 +39,7 @@ type plan struct {
 
 // state is the values of one call, with the steps' arguments bound to them.
 type state struct {
+	call call
 	vals []tensor
 	ins  [][]*tensor
 	outs [][]*tensor
@@ -70,18 +71,18 @@ const keepBytes = 32 << 20
 func (p *plan) signature() runtime.Signature { return p.sig }
 
 func (p *plan) infer(ctx context.Context, req *runtime.Request) (*runtime.Response, error) {
-	c := call{ctx: ctx, mem: int(p.lim.MaxMemory), work: p.lim.MaxWork}
-	c.until = c.work - pollEvery
-	return p.walk(&c, req.Inputs, req.Outputs)
+	return p.walk(call{ctx: ctx, mem: int(p.lim.MaxMemory), work: p.lim.MaxWork}, req.Inputs, req.Outputs)
 }
 
 // walk runs the plan over inputs that fit the signature.
-func (p *plan) walk(c *call, inputs []runtime.Tensor, wanted []string) (*runtime.Response, error) {
+func (p *plan) walk(budget call, inputs []runtime.Tensor, wanted []string) (*runtime.Response, error) {
 	s, _ := p.pool.Get().(*state)
 	if s == nil {
 		s = p.newState()
 	}
-	budget := c.mem
+	c := &s.call
+	*c = budget
+	c.until = c.work - pollEvery
 	for i, slot := range p.in {
 		bind(&s.vals[slot], findInput(inputs, p.sig.Inputs[i].Name, i))
 	}
@@ -90,7 +91,9 @@ func (p *plan) walk(c *call, inputs []runtime.Tensor, wanted []string) (*runtime
 			return nil, p.explain(c, i, err)
 		}
 	}
-	resp := &runtime.Response{Outputs: make([]runtime.Tensor, 0, len(p.out))}
+	a := &answer{}
+	a.resp.Outputs = a.few[:0]
+	dims := a.dims[:0]
 	for i, r := range p.out {
 		name := p.sig.Outputs[i].Name
 		if len(wanted) > 0 && !slices.Contains(wanted, name) {
@@ -100,15 +103,28 @@ func (p *plan) walk(c *call, inputs []runtime.Tensor, wanted []string) (*runtime
 		if t == nil {
 			t = &s.vals[r.slot]
 		}
-		resp.Outputs = append(resp.Outputs, export(name, t))
+		from := len(dims)
+		for _, d := range t.shape {
+			dims = append(dims, int64(d))
+		}
+		a.resp.Outputs = append(a.resp.Outputs, runtime.Tensor{Name: name, Datatype: t.dt.String(), Shape: dims[from:len(dims):len(dims)], Data: t.clone()})
 	}
+	c.ctx = nil
 	for _, slot := range p.in {
 		s.vals[slot].view = storage{} // let go of the caller's memory
 	}
-	if budget-c.mem <= keepBytes {
+	if budget.mem-c.mem <= keepBytes {
 		p.pool.Put(s)
 	}
-	return resp, nil
+	return &a.resp, nil
+}
+
+// answer holds a response together with what it is made of, so that the usual
+// one is one allocation beside its data.
+type answer struct {
+	resp runtime.Response
+	few  [2]runtime.Tensor
+	dims [4]int64
 }
 
 // explain gives a kernel's failure its code. The graph itself passed a dry run
@@ -162,31 +178,27 @@ func bind(t *tensor, in *runtime.Tensor) {
 	}
 }
 
-// export copies a value out of the pooled state.
-func export(name string, t *tensor) runtime.Tensor {
-	o := runtime.Tensor{Name: name, Datatype: t.dt.String(), Shape: make([]int64, len(t.shape))}
-	for i, d := range t.shape {
-		o.Shape[i] = int64(d)
-	}
+// clone copies the elements out of the pooled state.
+func (t *tensor) clone() any {
 	switch t.dt {
 	case f32:
-		o.Data = slices.Clone(t.view.f32)
+		return slices.Clone(t.view.f32)
 	case f64:
-		o.Data = slices.Clone(t.view.f64)
+		return slices.Clone(t.view.f64)
 	case i64:
-		o.Data = slices.Clone(t.view.i64)
+		return slices.Clone(t.view.i64)
 	case i32:
-		o.Data = slices.Clone(t.view.i32)
+		return slices.Clone(t.view.i32)
 	case i8:
-		o.Data = slices.Clone(t.view.i8)
+		return slices.Clone(t.view.i8)
 	case u8:
-		o.Data = slices.Clone(t.view.u8)
+		return slices.Clone(t.view.u8)
 	case boolean:
-		o.Data = slices.Clone(t.view.b)
+		return slices.Clone(t.view.b)
 	case str:
-		o.Data = slices.Clone(t.view.s)
+		return slices.Clone(t.view.s)
 	}
-	return o
+	return nil
 }
 
 // settle runs the plan over zeros to learn whether its parts fit together and
@@ -220,11 +232,9 @@ func (p *plan) settle(ctx context.Context) error {
 				}
 			}
 		}
-		c := &call{ctx: ctx, mem: room, work: p.lim.MaxWork / 4}
-		c.until = c.work - pollEvery
 		var resp *runtime.Response
 		err := protect(func() (err error) {
-			resp, err = p.walk(c, inputs, nil)
+			resp, err = p.walk(call{ctx: ctx, mem: room, work: p.lim.MaxWork / 4}, inputs, nil)
 			return err
 		})
 		var values dataError

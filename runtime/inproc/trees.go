@@ -43,7 +43,8 @@ type forest[T float] struct {
 	votes    []vote
 	features int
 	targets  int
-	depth    int // steps from a root to a leaf, at most
+	depth    int        // steps from a root to a leaf, at most
+	fast     *packed[T] // nil: walked by leaf
 }
 
 // leaf walks one tree for one row.
@@ -122,6 +123,15 @@ func (f *forest[T]) sum(acc []float64, row []T, seen []bool) {
 	}
 }
 
+// extremes is sums for the least or the greatest vote.
+func (f *forest[T]) extremes(s *forestScratch[T], x []T, rows, cols int, greatest bool) {
+	s.reset(rows * f.targets)
+	k := f.targets
+	for r := range rows {
+		f.extreme(s.acc[r*k:r*k+k], x[r*cols:r*cols+cols], s.seen[r*k:r*k+k], greatest)
+	}
+}
+
 // extreme gives each target its least or greatest vote.
 func (f *forest[T]) extreme(acc []float64, row []T, seen []bool, greatest bool) {
 	one := make([]vote, 1)
@@ -187,9 +197,16 @@ func (f *forest[T]) verify() error {
 	return nil
 }
 
+// forget lets go of what the packed form replaces.
+func (f *forest[T]) forget() { f.nodes, f.votes = nil, nil }
+
 // work is an upper bound of the node visits for one row.
 func (f *forest[T]) work() int {
-	return min(len(f.nodes), len(f.roots)*(f.depth+1)) + len(f.votes)
+	nodes, votes := len(f.nodes), len(f.votes)
+	if f.nodes == nil {
+		nodes, votes = len(f.fast.nodes), len(f.fast.votes)
+	}
+	return min(nodes, len(f.roots)*(f.depth+1)) + votes
 }
 
 // Post transforms of ai.onnx.ml, which the boosted-tree formats use too.

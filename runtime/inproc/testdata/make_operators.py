@@ -200,7 +200,7 @@ def windows():
     for op in ["MaxPool", "AveragePool"]:
         n.op(op, "x", kernel_shape=[3, 2], ceil_mode=1, strides=[3, 3]); n.op(op, "x", kernel_shape=[2, 2], dilations=[2, 3]); n.op(op, "y", kernel_shape=[4], strides=[3], pads=[1, 2])
     n.op("AveragePool", "x", kernel_shape=[3, 3], ceil_mode=1, strides=[2, 2], pads=[1, 1, 1, 1], count_include_pad=1); n.op("AveragePool", "x", kernel_shape=[3, 3], strides=[3, 2], pads=[1, 0, 1, 1], count_include_pad=1)
-    n.op("GlobalAveragePool", "y"); n.op("GlobalMaxPool", "y")
+    n.op("GlobalAveragePool", "y"); n.op("GlobalMaxPool", "y"); n.op("Conv", "x", f(2, 4, 2, 2), pads=[3, 4, 3, 4], strides=[2, 2]); n.op("Conv", "y", f(2, 3, 2), pads=[5, 5], dilations=[2], strides=[3])  # windows all in the padding
     return n
 
 
