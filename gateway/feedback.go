@@ -61,11 +61,8 @@ func (g *Gateway) find(id string) *decision {
 	if d := g.index.get(id); d != nil || g.journal == nil {
 		return d
 	}
-	k, counted, ok, err := g.journal.find(id)
-	if err != nil {
-		g.log.Warn("feedback is not taken: the decision journal cannot be read", "request", id, "error", err)
-	}
-	if !ok || err != nil || len(fairlead.CheckName("", k.endpoint)) > 0 {
+	k, counted, ok := g.journal.find(id)
+	if !ok || len(fairlead.CheckName("", k.endpoint)) > 0 {
 		return nil
 	}
 	d := &k.decision

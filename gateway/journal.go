@@ -48,7 +48,8 @@ type journal struct {
 	fresh  freshIndex // of file
 	sealed []*sealedFile
 
-	failing bool // the last flush failed
+	failing  bool  // the last flush failed
+	lastFail int64 // second of the last logged failure to read: one a second
 }
 
 const (
@@ -140,7 +141,11 @@ func (j *journal) feedback(d *decision, metrics []string) {
 func (j *journal) flush() {
 	j.io.Lock()
 	defer j.io.Unlock()
-	err := j.flushLocked()
+	j.flushLocked()
+}
+
+func (j *journal) flushLocked() {
+	err := j.writeLocked()
 	was := j.failing
 	j.failing = err != nil
 	switch {
@@ -151,7 +156,7 @@ func (j *journal) flush() {
 	}
 }
 
-func (j *journal) flushLocked() error {
+func (j *journal) writeLocked() error {
 	j.mu.Lock()
 	out := j.buf
 	j.buf = j.spare[:0]
@@ -234,7 +239,7 @@ func (j *journal) tidy(room int64) error {
 func (j *journal) close() error {
 	j.io.Lock()
 	defer j.io.Unlock()
-	err := j.flushLocked()
+	err := j.writeLocked()
 	if j.file != nil {
 		err = errors.Join(err, j.file.Sync())
 		j.seal()

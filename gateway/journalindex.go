@@ -236,14 +236,21 @@ func (s *sealedFile) remove() error {
 }
 
 // find looks for the latest decision of a request id, and for the metrics of it
-// that have counted. An error means that something cannot be read that may say
-// so: then nothing can be told of the id, lest a metric count twice.
-func (j *journal) find(id string) (k kept, counted []string, ok bool, err error) {
+// that have counted. Where something cannot be read that may say so nothing is
+// found, lest a metric count twice.
+func (j *journal) find(id string) (k kept, counted []string, ok bool) {
 	j.io.Lock()
 	defer j.io.Unlock()
-	if err := j.flushLocked(); err != nil { // so that all is in the files
-		return kept{}, nil, false, err
+	j.flushLocked() // so that all is in the files
+	k, counted, ok, err := j.findLocked(id)
+	if sec := j.now() / 1e6; err != nil && sec != j.lastFail {
+		j.lastFail = sec
+		j.log.Warn("the decision journal cannot be read; feedback is taken for that of an unknown request", "request", id, "error", err)
 	}
+	return k, counted, ok && err == nil
+}
+
+func (j *journal) findLocked(id string) (k kept, counted []string, ok bool, err error) {
 	h := idHash([]byte(id))
 	buf := make([]byte, max(4096, fenceEvery*entrySize))
 	look := func(f io.ReaderAt, at []uint32) (bool, error) {
