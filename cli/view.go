@@ -142,8 +142,13 @@ func drawHead(v view, width int) []line {
 		w = w.with(plain, "  ").with(dim, next)
 	}
 	rows = append(rows, w)
-	if can := handles(v); len(can) > 0 && width >= 60 {
-		rows = append(rows, line{}.with(plain, "you can    ").with(dim, strings.Join(can, " · ")))
+	can := handles(v)
+	text := func() string { return strings.Join(can, " · ") }
+	for len(can) > 1 && textWidth(text()) > width-11 {
+		can = can[:len(can)-1] // half a command is no help
+	}
+	if len(can) > 0 {
+		rows = append(rows, line{}.with(plain, "you can    ").with(dim, text()))
 	}
 	return rows
 }
@@ -241,7 +246,7 @@ func stepTitle(steps []fairlead.Step, i int) string {
 	}
 	s := steps[i]
 	var t []string
-	if s.Weight != nil {
+	if s.Weight != nil && (*s.Weight > 0 || s.Mirror == nil || *s.Mirror == 0) { // copies go without a share
 		t = append(t, "weight "+s.Weight.String())
 	}
 	if s.Mirror != nil && (*s.Mirror > 0 || s.Weight == nil) { // "no copies" goes without saying
@@ -338,7 +343,7 @@ func drawArms(v view, width int) []line {
 	for _, a := range v.Arms {
 		name = max(name, textWidth(a.Name)+2+textWidth(a.Version))
 	}
-	name = min(name, max(9, width-2-48))
+	name = min(name, max(9, width-2-51))
 	cells := func(s style, cols ...string) line {
 		l := line{}
 		for i, c := range cols {
@@ -346,7 +351,7 @@ func drawArms(v view, width int) []line {
 				l = l.with(s, "  "+cut(c, name)).with(plain, strings.Repeat(" ", max(0, name-textWidth(c))))
 				continue
 			}
-			l = l.with(s, fmt.Sprintf("%*s", []int{0, 8, 10, 9, 9, 9, 10}[i], c))
+			l = l.with(s, fmt.Sprintf("%*s", []int{0, 11, 10, 9, 9, 9, 10}[i], c))
 		}
 		return l
 	}

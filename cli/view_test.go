@@ -93,6 +93,11 @@ func TestDraw(t *testing.T) {
 			v.Release.Status.Phase, v.Release.Status.Reason, v.Release.Status.Step = fairlead.Paused, fairlead.ReasonApproval, 3
 			v.Release.Status.PausedSince = v.Now.Add(-2 * time.Minute)
 		})},
+		{"mirroring", with(func(v *view) {
+			v.Release.Status.Step, v.Release.Status.Weight, v.Release.Status.Mirror = 0, 0, fairlead.FullWeight
+			v.Release.Status.Steps[0].Weight = p(fairlead.Weight(0))
+			v.Arms[0].Weight, v.Arms[1].Weight, v.Arms[1].Mirror = fairlead.FullWeight, 0, fairlead.FullWeight
+		})},
 		{"degraded", with(func(v *view) {
 			v.Release.Status.Phase, v.Release.Status.Reason, v.Release.Status.Weight = fairlead.Degraded, fairlead.ReasonGate, 0
 			v.Release.Status.Ended, v.Release.Status.Message = v.Now, "accuracy is worse by at least 1.4pp: turned back"
