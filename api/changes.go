@@ -3,8 +3,11 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
+	"net/url"
 	"reflect"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,10 +57,30 @@ func (h *handler) changes(oapi *huma.OpenAPI, adapter huma.Adapter) {
 	})
 }
 
+// watchFaults are what is wrong with the parameters of a watch.
+func watchFaults(q url.Values) (faults []fairlead.Fault) {
+	kinds := []string{fairlead.KindModel, fairlead.KindVersion, fairlead.KindAlias, fairlead.KindTarget, fairlead.KindEndpoint,
+		fairlead.KindRelease, fairlead.KindToken, fairlead.KindRoute, fairlead.KindWindow, fairlead.KindGateway}
+	for _, name := range slices.Sorted(maps.Keys(q)) {
+		switch {
+		case name != "kind" && name != "name":
+			faults = append(faults, fairlead.Fault{Path: name, Message: "unknown parameter", Known: []string{"kind", "name"}})
+		case len(q[name]) > 1:
+			faults = append(faults, fairlead.Fault{Path: name, Message: "given more than once"})
+		case name == "kind" && !slices.Contains(kinds, q.Get(name)):
+			faults = append(faults, fairlead.Fault{Path: name, Message: "unknown kind", Got: fmt.Sprintf("%.40q", q.Get(name)), Known: kinds})
+		}
+	}
+	return faults
+}
+
 func (h *handler) watch(w http.ResponseWriter, r *http.Request) error {
 	who, _ := op.CallerOf(r.Context())
 	if !who.May(op.CanRead) {
 		return fairlead.Errorf(fairlead.Denied, "%s may not watch: it needs the role viewer, operator or admin", who.Name)
+	}
+	if faults := watchFaults(r.URL.Query()); faults != nil {
+		return fairlead.Faulty("the request is wrong", faults)
 	}
 	after := int64(0)
 	if id := r.Header.Get("Last-Event-ID"); id != "" {

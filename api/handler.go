@@ -178,7 +178,9 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, v op.Verb, in any
 	if v.HasBody() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTime))
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		if err == nil { // otherwise the deadline also ends the server's wait for the rest
+			_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		}
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):

@@ -47,6 +47,22 @@ func TestRawRequests(t *testing.T) {
 	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "did not arrive whole") {
 		t.Errorf("half a body: %s %s", resp.Status, body)
 	}
+	for query, want := range map[string]string{"kind=Foo": `unknown kind`, "after=1": `unknown parameter`, "kind=Model&kind=Alias": "given more than once"} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.srv.URL+"/api/v1/watch?"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+w.root.Token)
+		resp, err := w.srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(io.LimitReader(resp.Body, 1000))
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusBadRequest || !strings.Contains(string(b), want) {
+			t.Errorf("watch %s: %s %s", query, resp.Status, b)
+		}
+	}
 	var info struct{ Version string }
 	getJSON(t, w, "/api/v1/server", &info)
 	if log := w.log.String(); strings.Contains(log, "path=/api/v1/server") || !strings.Contains(log, "path=/api/v1/apply status=401") || strings.Contains(log, "level=ERROR") {
