@@ -264,6 +264,9 @@ func makeTreeRegressor(b *build) (kernel, error) {
 		return nil, fmt.Errorf("%d base values for %d targets", len(e.base), n)
 	}
 	e.agg = agg
+	if agg != "MIN" && agg != "MAX" && e.single.fast != nil {
+		e.single.forget()
+	}
 	trees := float64(len(e.single.roots))
 	post := e.post
 	if n == 1 && post != "PROBIT" {
@@ -316,6 +319,9 @@ func makeTreeClassifier(b *build) (kernel, error) {
 	for _, v := range e.single.votes {
 		lone = lone && v.target == e.single.votes[0].target
 		positive = positive && v.weight >= 0
+	}
+	if e.single.fast != nil {
+		e.single.forget()
 	}
 	if lone && e.post == "PROBIT" && len(e.base) < 2 {
 		// ONNX Runtime leaves the second score undefined.

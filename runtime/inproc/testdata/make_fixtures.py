@@ -137,6 +137,39 @@ def sklearn_models():
     save_onnx("tree_ints", to_onnx(m, X[:1].astype(np.int64), options={id(m): nz}), {"X": Q.astype(np.int64)})
 
 
+def hist_models():
+    """HistGradientBoosting: skl2onnx 1.20 hands NumPy arrays and booleans on
+    as attributes, which onnx 1.23 refuses; they are made plain numbers here."""
+    from sklearn.datasets import load_iris, make_regression
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+    from skl2onnx import to_onnx
+    from skl2onnx.common._container import ModelComponentContainer as Container
+    add = Container.add_node
+
+    def plain(v):
+        if isinstance(v, np.ndarray):
+            v = list(v.ravel())
+        return [x.item() if isinstance(x, np.generic) else int(x) if isinstance(x, bool) else x for x in v] if isinstance(v, list) else v
+
+    def add_node(self, op, ins, outs, op_domain="", op_version=None, name=None, **attrs):
+        return add(self, op, ins, outs, op_domain, op_version, name, **{k: plain(v) for k, v in attrs.items()})
+
+    Container.add_node = add_node
+    r = np.random.RandomState(0)
+    X, y = load_iris(return_X_y=True)
+    X = X.astype(np.float32)
+    X[r.rand(*X.shape) < .1] = np.nan
+    RX, ry = make_regression(200, 5, noise=3.0, random_state=0)
+    RX = RX.astype(np.float32)
+    RX[r.rand(*RX.shape) < .1] = np.nan
+    for name, m, X, y, step in [("hist_multi", HistGradientBoostingClassifier(max_iter=4, max_leaf_nodes=6, random_state=0), X, y, 7),
+                                ("hist_binary", HistGradientBoostingClassifier(max_iter=6, max_leaf_nodes=6, random_state=0), X, (y == 1).astype(int), 7),
+                                ("hist_regression", HistGradientBoostingRegressor(max_iter=8, max_leaf_nodes=8, random_state=0), RX, ry, 9)]:
+        m.fit(X, y)
+        save_onnx(name, to_onnx(m, X[:1], options={id(m): {"zipmap": False}} if "regression" not in name else None), {"X": X[::step]})
+    Container.add_node = add
+
+
 def boosted_models():
     import xgboost as xgb
     import lightgbm as lgb
@@ -333,6 +366,6 @@ def maths(f, n):
 
 if __name__ == "__main__":
     import sys
-    for part in [sklearn_models, boosted_models, nets]:
+    for part in [sklearn_models, hist_models, boosted_models, nets]:
         if len(sys.argv) < 2 or part.__name__ in sys.argv[1:]:
             part()
