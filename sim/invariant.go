@@ -9,6 +9,7 @@ import (
 
 	"fairlead.dev"
 	"fairlead.dev/core/audit"
+	"fairlead.dev/core/release"
 	"fairlead.dev/core/route"
 	"fairlead.dev/store"
 )
@@ -105,7 +106,11 @@ func (w *World) checkRelease(c store.Commit, was fairlead.Release, p store.Put) 
 	w.phases[p.Key] = s.Phase
 	if changed {
 		w.entered[p.Key] = w.clock.now
-		w.Trace = append(w.Trace, fmt.Sprintf("%s %s: %s %s step %d weight %s: %s", w.clock.now.Sub(epoch), p.Key, s.Phase, s.Reason, s.Step, s.Weight, s.Message))
+		why := ""
+		if s.Reason != "" && s.Reason != fairlead.ReasonSteps {
+			why = " (" + s.Reason + ")"
+		}
+		w.Trace = append(w.Trace, fmt.Sprintf("%s %s: %s%s: %s", w.clock.now.Sub(epoch), p.Key, release.Word(s), why, s.Message))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fairlead.dev"
+	"fairlead.dev/core/release"
 	"golang.org/x/tools/txtar"
 )
 
@@ -375,7 +376,7 @@ func (p *Player) wait(name string, phase fairlead.Phase, within string) error {
 		return reached, err
 	})
 	if err == nil && !reached {
-		return fmt.Errorf("still %s (%s) at step %d after %s: %s", last.Status.Phase, last.Status.Reason, last.Status.Step, within, last.Status.Message)
+		return fmt.Errorf("still %s (%s) after %s: %s", release.Word(last.Status), last.Status.Reason, within, last.Status.Message)
 	}
 	return err
 }
