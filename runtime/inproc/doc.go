@@ -9,8 +9,13 @@
 //	bytes ─ pb.go ─→ graph ─ compile.go + ops ─→ plan ─ plan.go ─→ answers
 //	bytes ─ xgboost.go, lightgbm.go ─→ forest (trees.go) ─→ answers
 //
+// Products with constant weights are prepared by dense.go, which also takes in
+// the bias and the ReLU behind them; trees of every format are walked in the
+// form of packed.go.
+//
 // Begin with inproc.go. An operator is one small function in the op file of
-// its family and one line in operators.go.
+// its family, one line in operators.go and its place in a fixture
+// (testdata/make_operators.py).
 //
 // ZipMap, which scikit-learn's converter puts behind class probabilities,
 // answers with the probabilities themselves: one tensor [N, classes] under the
