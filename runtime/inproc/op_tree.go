@@ -372,7 +372,6 @@ func (e *ensemble) classify(s []float64, seen []bool, lone, positive bool) int {
 		return max(best, 0)
 	}
 	two := seen[1]
-	score := s[0]
 	switch {
 	case len(e.base) == 2 && two:
 		s[1] = e.base[1] + s[0]
@@ -380,7 +379,8 @@ func (e *ensemble) classify(s []float64, seen []bool, lone, positive bool) int {
 	case len(e.base) > 0:
 		s[0] += e.base[0]
 	}
-	if score = s[0]; two {
+	score := s[0]
+	if two {
 		score = s[1]
 	}
 	cut := 0.0
