@@ -326,7 +326,7 @@ func dir(t *testing.T) string {
 }
 
 // BenchmarkLateFeedback looks answers up that memory does not hold, in a journal
-// of 64 full files: one that is there, somewhere, and one that is not.
+// of fifty full files: one that is there, somewhere, and one that is not.
 func BenchmarkLateFeedback(b *testing.B) {
 	size := int64(64 << 20)
 	if s := os.Getenv("FAIRLEAD_BENCH_JOURNAL"); s != "" {
