@@ -106,6 +106,9 @@ func drawHead(v view, width int) []line {
 			end = st.Ended
 		}
 		right += " · " + span2(end.Sub(st.Started))
+		if st.Attempt > 1 {
+			right += " in all"
+		}
 	}
 	if gap := width - first.width() - textWidth(right); gap >= 2 {
 		first = first.with(plain, strings.Repeat(" ", gap)).with(dim, right)

@@ -192,7 +192,7 @@ func (v Verb) Call(ctx context.Context, d *Deps, in any) (any, error) {
 		return nil, fairlead.Errorf(fairlead.Unauthenticated, "no credentials; send Authorization: Bearer <token>")
 	}
 	if !c.May(v.Can) {
-		return nil, fairlead.Errorf(fairlead.Denied, "%s may not %s: it needs %s, and the token has %s",
+		return nil, fairlead.Errorf(fairlead.Denied, "%s may not use %s: that needs %s, and the token has %s",
 			c.Name, v.Name, needs(v.Can), list(c.Roles, "no role"))
 	}
 	out, err := v.call(context.WithValue(ctx, verbKey{}, v.Name), d, in)

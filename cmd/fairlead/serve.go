@@ -136,7 +136,10 @@ func listen(address string) (net.Listener, error) {
 	if errors.Is(err, errAddrInUse) {
 		return nil, fmt.Errorf("%s is taken by another program; choose another address with --listen", address)
 	}
-	return l, err
+	if err != nil {
+		return nil, fairlead.Errorf(fairlead.Invalid, "--listen %q cannot be listened on: %w", address, err)
+	}
+	return l, nil
 }
 
 // logger writes to standard error; standard output is for the token alone.
