@@ -288,7 +288,9 @@ def trees():
     n.mlop("TreeEnsembleRegressor", "x", n_targets=2, **ensemble("target", r, 2, every)); n.mlop("TreeEnsembleRegressor", "d", n_targets=1, **ensemble("target", r, 1))
     for post, agg in itertools.product(posts, ["SUM", "AVERAGE", "MIN", "MAX"]):
         pr = post == "PROBIT"
-        for k in [1, 2, 3]:
+        if agg != "SUM" and post not in ("NONE", "SOFTMAX"):
+            continue
+        for k in [1, 2, 3] if agg == "SUM" else [1, 2]:
             base = {"base_values": [.01, .02, .03][:k]} if agg != "MAX" else {}
             e = ensemble("target", r, k, positive=pr)
             if pr:
