@@ -11,9 +11,9 @@ import (
 	"fairlead.dev/runtime/inproc"
 )
 
-// TestDamagedModel flips every bit, overwrites every byte and cuts at every
-// place of a real model, one at a time, under the limits that a server has:
-// each copy is refused or answers, soon and in little memory.
+// TestDamagedModel flips bits, overwrites bytes and cuts all over a real model,
+// one place at a time, under the limits that a server has: each copy is refused
+// or answers, soon and in little memory.
 func TestDamagedModel(t *testing.T) {
 	whole, err := os.ReadFile("../../examples/digits/v1.onnx")
 	if err != nil {
