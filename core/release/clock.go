@@ -35,21 +35,25 @@ func (v *view) holdEnds() time.Time {
 	return st.StepSince.Add(v.hold() + st.Waited.Std())
 }
 
+// held: the hold is over, and no gateway has lost the candidate meanwhile (one
+// that started again and cannot load it serves the incumbent instead, which
+// shows nothing of the candidate).
 func (v *view) held() bool {
-	return !v.r.Status.StepSince.IsZero() && !v.now.Before(v.holdEnds())
+	return !v.r.Status.StepSince.IsZero() && !v.now.Before(v.holdEnds()) && v.s.Gateways.Failed == ""
 }
 
 // deadline is when waiting ends: for an exposure to come into force, the
 // progress deadline after the step was entered; once in force, as much again
 // beyond the hold, for samples and evidence. It is zero in a guard that is in
-// force, which waits for nothing but its hold.
+// force, which waits for nothing but its hold, unless a gateway lost the
+// candidate.
 func (v *view) deadline() time.Time {
 	st := v.r.Status
 	d := st.Entered.Add(v.patience() + st.Waited.Std())
 	if st.StepSince.IsZero() {
 		return d
 	}
-	if st.Phase == fairlead.Guarding {
+	if st.Phase == fairlead.Guarding && v.s.Gateways.Failed == "" {
 		return time.Time{}
 	}
 	return d.Add(v.hold())
@@ -153,7 +157,10 @@ func (v *view) waiting() []string {
 			add("Waiting until the exposure is in force: %v; until %s.", v.s.Gateways, stamp(v.deadline()))
 			break
 		}
-		if !v.held() {
+		if v.s.Gateways.Failed != "" {
+			add("Waiting for a gateway that cannot serve the candidate: %s.", v.s.Gateways.Failed)
+		}
+		if v.now.Before(v.holdEnds()) {
 			add("Holding until %s.", stamp(v.holdEnds()))
 		}
 		if n := v.step().Samples; v.s.Samples < n {

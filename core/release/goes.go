@@ -137,6 +137,8 @@ func (v *view) missing() string {
 	switch {
 	case v.r.Status.StepSince.IsZero():
 		m += "the exposure did not come into force, " + v.s.Gateways.String()
+	case v.s.Gateways.Failed != "":
+		m += "a gateway cannot serve the candidate any more, " + v.s.Gateways.Failed
 	case v.s.Samples < v.step().Samples:
 		m += fmt.Sprintf("the candidate answered %d of %d requests", v.s.Samples, v.step().Samples)
 	case word != "":
