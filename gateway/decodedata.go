@@ -18,8 +18,11 @@ func (p *parser) data(path string, t *model.Tensor) (err error) {
 		least = 3
 	}
 	if f.n > int64(len(p.b)-p.i)/least {
+		if p.peek() != '[' {
+			return p.fault(path, "wrong type", "a list of elements")
+		}
 		return &fairlead.Error{Code: fairlead.Invalid, Message: "the request is not valid", Faults: []fairlead.Fault{{Path: path,
-			Message: "too few elements", Want: fmt.Sprintf("%d for shape %v", f.n, t.Shape), Got: fmt.Sprintf("a body of %d bytes", len(p.b))}}}
+			Message: "too few elements", Want: fmt.Sprintf("%d for shape %v", f.n, t.Shape), Got: strconv.Itoa(elements(p.b[p.i:]))}}}
 	}
 	switch t.Datatype {
 	case "BOOL":
@@ -65,6 +68,41 @@ func (p *parser) data(path string, t *model.Tensor) (err error) {
 		})
 	}
 	return err
+}
+
+// elements counts the scalars of the list that b begins with, as far as it
+// goes: for a message, so it need not be well-formed.
+func elements(b []byte) (n int) {
+	depth, inside := 0, false // inside a scalar
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; c {
+		case '[', ']', ',', ' ', '\t', '\r', '\n', '{', '}':
+			inside = false
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				if depth--; depth <= 0 {
+					return n
+				}
+			}
+		case '"':
+			if !inside {
+				n++
+			}
+			for i++; i < len(b) && b[i] != '"'; i++ {
+				if b[i] == '\\' {
+					i++
+				}
+			}
+		default:
+			if !inside {
+				n++
+			}
+			inside = true
+		}
+	}
+	return n
 }
 
 func signed[T int8 | int16 | int32 | int64](bits int) func(*parser) (T, bool) {
