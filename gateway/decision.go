@@ -37,8 +37,15 @@ type value struct {
 type index struct {
 	seed   maphash.Seed
 	limit  int // of each shard
-	shards [16]indexShard
+	shards []indexShard
 }
+
+// A large index is spread over shards, so that cores do not wait for each other;
+// a small one would only lose its order by it.
+const (
+	indexShards = 16
+	smallIndex  = 1024
+)
 
 type indexShard struct {
 	mu   sync.Mutex
@@ -48,7 +55,11 @@ type indexShard struct {
 }
 
 func newIndex(limit int) *index {
-	x := &index{seed: maphash.MakeSeed()}
+	n := indexShards
+	if limit < smallIndex {
+		n = 1
+	}
+	x := &index{seed: maphash.MakeSeed(), shards: make([]indexShard, n)}
 	x.limit = max(1, limit/len(x.shards))
 	for i := range x.shards {
 		x.shards[i].byID = map[string]*decision{}
